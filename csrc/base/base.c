@@ -1,0 +1,136 @@
+#include "base/base.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <time.h>
+
+#ifdef PYS_TEST
+#include <stdatomic.h>
+
+static atomic_long allocs_left;
+static atomic_long allocs_seen;
+static _Atomic int64_t fixed_now = -1;
+
+void
+pys_test_fail_alloc(long n)
+{
+    atomic_store(&allocs_left, n);
+    atomic_store(&allocs_seen, 0);
+}
+
+long
+pys_test_n_alloc(void)
+{
+    return atomic_load(&allocs_seen);
+}
+
+void
+pys_test_set_now(int64_t ms)
+{
+    atomic_store(&fixed_now, ms);
+}
+
+/* One message of each type may wait. */
+static struct {
+    uint8_t *p;
+    size_t n;
+} injected[256];
+
+void
+pys_test_put_message(int type, const uint8_t *p, size_t n)
+{
+    free(injected[type & 255].p);
+    injected[type & 255].p = malloc(n != 0 ? n : 1);
+    injected[type & 255].n = n;
+    if (injected[type & 255].p != NULL && n != 0)
+        memcpy(injected[type & 255].p, p, n);
+}
+
+uint8_t *
+pys_injected(int type, size_t *n)
+{
+    uint8_t *p = injected[type & 255].p;
+
+    injected[type & 255].p = NULL;
+    *n = injected[type & 255].n;
+    return p;
+}
+
+static bool
+alloc_must_fail(void)
+{
+    atomic_fetch_add(&allocs_seen, 1);
+    return atomic_load(&allocs_left) > 0 &&
+        atomic_fetch_sub(&allocs_left, 1) == 1;
+}
+#endif
+
+void
+pys_wipe(void *p, size_t n)
+{
+    if (p != NULL && n != 0)
+        OPENSSL_cleanse(p, n);
+}
+
+bool
+pys_same(const void *a, const void *b, size_t n)
+{
+    return n == 0 || CRYPTO_memcmp(a, b, n) == 0;
+}
+
+void *
+pys_alloc(size_t n)
+{
+#ifdef PYS_TEST
+    if (alloc_must_fail())
+        return NULL;
+#endif
+    return calloc(1, n != 0 ? n : 1);
+}
+
+void *
+pys_alloc_raw(size_t n)
+{
+#ifdef PYS_TEST
+    if (alloc_must_fail())
+        return NULL;
+#endif
+    return malloc(n != 0 ? n : 1);
+}
+
+void
+pys_free(void *p)
+{
+    free(p);
+}
+
+void
+pys_free_secret(void *p, size_t n)
+{
+    pys_wipe(p, n);
+    free(p);
+}
+
+void *
+pys_copy(const void *p, size_t n)
+{
+    void *copy = pys_alloc(n);
+
+    if (copy != NULL && n != 0)
+        memcpy(copy, p, n);
+    return copy;
+}
+
+int64_t
+pys_now_ms(void)
+{
+    struct timespec now;
+
+#ifdef PYS_TEST
+    if (atomic_load(&fixed_now) >= 0)
+        return atomic_load(&fixed_now);
+#endif
+    if (timespec_get(&now, TIME_UTC) != TIME_UTC)
+        return 0;
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}

@@ -1,0 +1,461 @@
+/*
+ * The whole face of the core: enumerations, opaque types, prototypes. The
+ * Python side reads this very file, so it holds nothing that a C declaration
+ * parser cannot read: no macro with arguments, no inline function.
+ *
+ * Conventions: new/free on the heap, free takes NULL; a bool is true for
+ * success; bytes are pointer and length; object, outputs, inputs.
+ */
+#ifndef PYS_H
+#define PYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- outcomes ---------------------------------------------------------- */
+
+/* What a call that may do I/O ended with. */
+enum pys_io {
+    PYS_IO_DONE = 1,    /* did what was asked */
+    PYS_IO_WANT_READ,   /* the read BIO had nothing: call again */
+    PYS_IO_WANT_WRITE,  /* the write BIO took not everything: call again */
+    PYS_IO_ASK,         /* the application must decide: pys_conn_asked */
+    PYS_IO_BIO,         /* a BIO answered by Python has a question */
+    PYS_IO_CLOSED,      /* close_notify came */
+    PYS_IO_FAULT,       /* a fatal fault, new: pys_conn_fault */
+    PYS_IO_DEAD,        /* a fatal fault before this call; nothing done */
+    PYS_IO_EOF,         /* the transport ended; a fatal fault, new */
+    PYS_IO_SYSCALL,     /* the transport failed; errno: pys_conn_errno */
+    PYS_IO_MISUSE,      /* wrong call; not fatal: pys_conn_misuse */
+    PYS_IO_MOVED        /* a post-handshake message was eaten (no data) */
+};
+
+/* Error codes packed as libcrypto packs them, oldest first. */
+enum { PYS_FAULT_CODES = 8, PYS_NO_ALERT = -1 };
+
+typedef struct pys_fault {
+    int alert;          /* to send or sent; PYS_NO_ALERT for none */
+    int alert_received; /* PYS_NO_ALERT for none */
+    int n_codes;
+    unsigned long codes[PYS_FAULT_CODES];
+} pys_fault;
+
+/* ---- the library ------------------------------------------------------- */
+
+/*
+ * Fetches every algorithm from libcrypto, once per process; later calls only
+ * answer. False if libcrypto lacks something that TLS 1.3 needs.
+ */
+bool pys_start(void);
+const char *pys_version(void);
+unsigned long pys_libcrypto_number(void);
+const char *pys_libcrypto_text(void);
+/* libcrypto's words for a packed code, or NULL if it has none. */
+const char *pys_code_library(unsigned long code);
+const char *pys_code_reason(unsigned long code);
+
+/* ---- names of algorithms ----------------------------------------------- */
+
+enum pys_kind {
+    PYS_KIND_SUITE,  /* cipher suites, RFC 8446 B.4 */
+    PYS_KIND_GROUP,  /* named groups, RFC 8446 4.2.7 */
+    PYS_KIND_SCHEME, /* signature schemes, RFC 8446 4.2.3 */
+    PYS_N_KINDS
+};
+
+/* Most items that a list of one kind may hold. */
+enum { PYS_LIST_MAX = 32 };
+
+/* The code point of a name (any of its spellings), or 0. */
+unsigned pys_id_of(enum pys_kind kind, const char *name);
+/* The main name of a code point, or NULL. */
+const char *pys_name_of(enum pys_kind kind, unsigned id);
+/* The i-th code point that this libcrypto serves, or 0 past the end. */
+unsigned pys_id_at(enum pys_kind kind, size_t i);
+/* Secret bits, tag and hash of a suite, for SSL_CIPHER; 0 if unknown. */
+int pys_suite_bits(unsigned id);
+const char *pys_suite_standard_name(unsigned id);
+const char *pys_suite_description(unsigned id);
+
+/* ---- certificates and keys (pki/) -------------------------------------- */
+
+typedef struct pys_cert pys_cert;
+typedef struct pys_key pys_key;
+typedef struct pys_trust pys_trust;
+
+/* A certificate from DER (exactly n bytes), or NULL with codes in f. */
+pys_cert *pys_cert_from_der(const uint8_t *p, size_t n, pys_fault *f);
+/*
+ * The next certificate of PEM text; *used is moved behind it. NULL at the
+ * end (no start line: PEM 108 in f) or for bad data. Other text and other
+ * PEM blocks are passed over.
+ */
+pys_cert *pys_cert_from_pem(const uint8_t *p, size_t n, size_t *used,
+    pys_fault *f);
+pys_cert *pys_cert_up_ref(pys_cert *c);
+void pys_cert_free(pys_cert *c);
+/* Encodings; they live as long as the certificate. */
+const uint8_t *pys_cert_der(pys_cert *c, size_t *n);
+const uint8_t *pys_cert_subject_der(pys_cert *c, size_t *n);
+const uint8_t *pys_cert_issuer_der(pys_cert *c, size_t *n);
+/*
+ * Text fields written to out (at most max bytes, no NUL needed); the answer
+ * is the length of the whole text, also when max is smaller.
+ */
+enum pys_cert_text {
+    PYS_CERT_SUBJECT,  /* RFC 2253 */
+    PYS_CERT_ISSUER,   /* RFC 2253 */
+    PYS_CERT_SERIAL,   /* hex */
+    PYS_CERT_ALT_NAMES /* a line each: "DNS:name", "IP:addr", ... */
+};
+size_t pys_cert_text(pys_cert *c, enum pys_cert_text what, char *out,
+    size_t max);
+/* Validity in seconds since the epoch; false if the field is not a time. */
+bool pys_cert_validity(pys_cert *c, int64_t *from, int64_t *until);
+/* libcrypto's text form of the certificate, as pys_cert_text. */
+size_t pys_cert_print(pys_cert *c, char *out, size_t max);
+
+/* A private key from DER (PKCS#8 or traditional), or NULL. */
+pys_key *pys_key_from_der(const uint8_t *p, size_t n, pys_fault *f);
+/* 1: the first private key of the PEM text is encrypted; 0: not, or none. */
+int pys_pem_key_encrypted(const uint8_t *p, size_t n);
+/*
+ * The first private key of PEM text. pass may be NULL (then an encrypted key
+ * fails, and nobody is asked).
+ */
+pys_key *pys_key_from_pem(const uint8_t *p, size_t n, const uint8_t *pass,
+    size_t n_pass, pys_fault *f);
+pys_key *pys_key_up_ref(pys_key *k);
+void pys_key_free(pys_key *k);
+
+/* A store of trust anchors: parsed once, then shared by reference. */
+pys_trust *pys_trust_new(void);
+pys_trust *pys_trust_up_ref(pys_trust *t);
+void pys_trust_free(pys_trust *t);
+bool pys_trust_add_cert(pys_trust *t, pys_cert *c, pys_fault *f);
+/* All certificates and CRLs of PEM text; X509 136 if there is none. */
+bool pys_trust_add_pem(pys_trust *t, const uint8_t *p, size_t n,
+    pys_fault *f);
+/* A folder with hashed names, looked at when a name is needed. */
+bool pys_trust_add_dir(pys_trust *t, const char *path, pys_fault *f);
+/* X509_V_FLAG_ bits for all later verifications (CRL check, ...). */
+bool pys_trust_set_flags(pys_trust *t, unsigned long flags);
+/* Certificates held in memory. */
+size_t pys_trust_count(pys_trust *t);
+/* Where libcrypto looks by default; environment not consulted. */
+const char *pys_trust_default_file(void);
+const char *pys_trust_default_dir(void);
+
+/* libcrypto's words for an X509_V_ code. */
+const char *pys_verify_text(long result);
+
+/* ---- settings ---------------------------------------------------------- */
+
+/*
+ * What an SSL_CTX holds; connections share it by reference. A setter must
+ * get a settings object that it alone owns: pys_settings_own.
+ */
+typedef struct pys_settings pys_settings;
+
+enum pys_number {
+    PYS_MIN_VERSION,  /* 0: automatic */
+    PYS_MAX_VERSION,  /* 0: automatic */
+    PYS_OPTIONS,      /* SSL_OP_ */
+    PYS_MODE,         /* SSL_MODE_ */
+    PYS_VERIFY_MODE,  /* SSL_VERIFY_ */
+    PYS_VERIFY_DEPTH, /* -1: not set */
+    PYS_READ_AHEAD,
+    PYS_QUIET_SHUTDOWN,
+    PYS_SECURITY_LEVEL,
+    PYS_HOST_FLAGS, /* X509_CHECK_FLAG_ */
+    PYS_RECORD_LIMIT, /* RFC 8449, 64 to 16385; 0: not sent */
+    PYS_ASKS,       /* bits 1 << enum pys_ask */
+    PYS_N_NUMBERS
+};
+
+pys_settings *pys_settings_new(void);
+pys_settings *pys_settings_up_ref(pys_settings *s);
+void pys_settings_free(pys_settings *s);
+/*
+ * The same settings with no other owner: s itself, or a copy for which the
+ * caller's reference to s is given up. NULL (and s untouched) if memory is
+ * short.
+ */
+pys_settings *pys_settings_own(pys_settings *s);
+
+void pys_settings_set_number(pys_settings *s, enum pys_number which,
+    int64_t v);
+int64_t pys_settings_number(const pys_settings *s, enum pys_number which);
+/* A list in order of preference; false for more than PYS_LIST_MAX items. */
+bool pys_settings_set_list(pys_settings *s, enum pys_kind kind,
+    const uint16_t *ids, size_t n);
+size_t pys_settings_list(const pys_settings *s, enum pys_kind kind,
+    uint16_t *ids);
+/* ALPN protocols in wire form (RFC 7301 3.1); checked by the caller. */
+bool pys_settings_set_alpn(pys_settings *s, const uint8_t *p, size_t n);
+const uint8_t *pys_settings_alpn(const pys_settings *s, size_t *n);
+void pys_settings_set_trust(pys_settings *s, pys_trust *t); /* takes a ref */
+pys_trust *pys_settings_trust(const pys_settings *s);       /* borrowed */
+
+/* SSL_CTX_use_certificate(3) and its family; false with codes in f. */
+bool pys_settings_use_cert(pys_settings *s, pys_cert *c, pys_fault *f);
+bool pys_settings_use_key(pys_settings *s, pys_key *k, pys_fault *f);
+bool pys_settings_check_key(const pys_settings *s, pys_fault *f);
+/* Adds to the chain of the certificate loaded last; clear empties it. */
+bool pys_settings_add_chain(pys_settings *s, pys_cert *c, pys_fault *f);
+bool pys_settings_clear_chain(pys_settings *s, pys_fault *f);
+/* Certificates for leaves without a chain of their own. */
+bool pys_settings_add_extra(pys_settings *s, pys_cert *c, pys_fault *f);
+/* The certificate loaded last, a new reference, or NULL. */
+pys_cert *pys_settings_cert(const pys_settings *s);
+/* Names of CAs for a certificate request: each a DER Name. */
+bool pys_settings_add_ca_name(pys_settings *s, const uint8_t *p, size_t n);
+void pys_settings_clear_ca_names(pys_settings *s);
+
+/* ---- BIO --------------------------------------------------------------- */
+
+typedef struct pys_bio pys_bio;
+
+enum pys_bio_kind {
+    PYS_BIO_MEM,
+    PYS_BIO_PAIR,
+    PYS_BIO_SOCKET,
+    PYS_BIO_FD,
+    PYS_BIO_NULL,
+    PYS_BIO_FOREIGN /* answered by Python */
+};
+
+/* Flags, numbers of the man pages. */
+enum {
+    PYS_BIO_READ = 1,
+    PYS_BIO_WRITE = 2,
+    PYS_BIO_SPECIAL = 4,
+    PYS_BIO_RETRY = 8,
+    PYS_BIO_RDONLY = 0x200
+};
+
+/* An operation that a foreign BIO waits for Python to do. */
+enum pys_bio_op {
+    PYS_BIO_OP_NONE,
+    PYS_BIO_OP_READ,  /* up to n bytes, then pys_bio_answer */
+    PYS_BIO_OP_EOF,   /* BIO_CTRL_EOF */
+    PYS_BIO_OP_WRITE, /* data, n bytes */
+    PYS_BIO_OP_FLUSH  /* BIO_CTRL_FLUSH */
+};
+
+typedef struct pys_bio_question {
+    enum pys_bio_op op;
+    size_t n;
+    const uint8_t *data; /* valid until answered */
+} pys_bio_question;
+
+/* What the halves of a pair share. */
+typedef struct pys_link pys_link;
+
+/* Each gives NULL if memory is short. */
+pys_bio *pys_bio_new(enum pys_bio_kind kind);
+/* Read-only memory BIO over bytes that must outlive it. */
+pys_bio *pys_bio_new_view(const uint8_t *p, size_t n);
+void pys_bio_free(pys_bio *b);
+
+/*
+ * As the man pages, for n > 0: bytes moved, or <= 0 with the flags set. The
+ * first line of BIO-18 included. A failure leaves its reason (BIO_R_) in
+ * pys_bio_fault and errno in pys_bio_errno, per direction.
+ */
+long pys_bio_read(pys_bio *b, uint8_t *out, size_t n);
+long pys_bio_write(pys_bio *b, const uint8_t *p, size_t n);
+long pys_bio_gets(pys_bio *b, uint8_t *out, size_t size);
+/* BIO_ctrl(3) for commands whose argument is a number. */
+long pys_bio_ctrl(pys_bio *b, int cmd, long larg);
+int pys_bio_flags(const pys_bio *b);
+void pys_bio_set_flags(pys_bio *b, int flags);
+void pys_bio_clear_flags(pys_bio *b, int flags);
+/* Retry flags of one direction: 0 reading, 1 writing. */
+int pys_bio_retry(const pys_bio *b, int writing);
+/* Reason of a special retry; writing -1: the last one set. */
+int pys_bio_reason(const pys_bio *b, int writing);
+void pys_bio_set_reason(pys_bio *b, int reason);
+int pys_bio_fault(const pys_bio *b, int writing);
+/* writing -1: of the last operation. */
+int pys_bio_errno(const pys_bio *b, int writing);
+/* What an operation of a foreign BIO sets, for its own direction only. */
+void pys_bio_side_flags(pys_bio *b, int writing, int set, int clear);
+void pys_bio_side_reason(pys_bio *b, int writing, int reason);
+void pys_bio_side_errno(pys_bio *b, int writing, int err);
+/* BIO_get_init(3), BIO_set_init(3). */
+bool pys_bio_ready(pys_bio *b);
+void pys_bio_set_ready(pys_bio *b, bool on);
+/* Bytes moved by all reads or writes. */
+uint64_t pys_bio_count(const pys_bio *b, int writing);
+
+/* Pairs (BIO_s_bio(3)). */
+int pys_bio_make_pair(pys_bio *a, pys_bio *b);
+/* Zero-copy: bytes exposed or reserved (may be 0), or < 0 as on the page. */
+long pys_bio_nread0(pys_bio *b, uint8_t **p);
+long pys_bio_nread(pys_bio *b, uint8_t **p, size_t n);
+long pys_bio_nwrite0(pys_bio *b, uint8_t **p);
+long pys_bio_nwrite(pys_bio *b, uint8_t **p, size_t n);
+/* Keeps the bytes of a pair alive (a new reference), or NULL if unpaired. */
+pys_link *pys_bio_link(pys_bio *b);
+void pys_link_free(pys_link *l);
+/* The unread bytes of a memory BIO; while no other thread uses it. */
+const uint8_t *pys_bio_mem_data(const pys_bio *b, size_t *n);
+/* Copies at most max of them; the answer is how many there are. */
+size_t pys_bio_mem_peek(pys_bio *b, uint8_t *out, size_t max);
+
+/* Descriptors. */
+void pys_bio_set_fd(pys_bio *b, int fd, int close);
+int pys_bio_fd_non_fatal(int err);
+
+/* Foreign BIOs: what Python must do now, and what came of it. */
+pys_bio_question pys_bio_asked(const pys_bio *b, int writing);
+/* Copies the max bytes of a write that is asked for; 0 if it is not. */
+size_t pys_bio_asked_data(pys_bio *b, int writing, uint8_t *out, size_t max);
+/*
+ * ret is the operation's result; data are the bytes of a read (ret of them).
+ * False if memory is short or ret bytes are more than were asked for.
+ */
+bool pys_bio_answer(pys_bio *b, int writing, long ret, const uint8_t *data);
+
+/* ---- connections ------------------------------------------------------- */
+
+typedef struct pys_conn pys_conn;
+
+enum pys_role { PYS_CLIENT, PYS_SERVER, PYS_NO_ROLE };
+
+/* Where a connection stands. */
+enum pys_phase { PYS_BEFORE, PYS_RUNNING, PYS_OPEN, PYS_DEAD };
+
+/* What the engine may ask the application. */
+enum pys_ask {
+    PYS_ASK_CLIENT_HELLO, /* SSL_CTX_set_client_hello_cb(3) */
+    PYS_ASK_SERVER_NAME,  /* SNI, server */
+    PYS_ASK_CERT,         /* certificate callback, both sides */
+    PYS_ASK_ALPN,         /* choose a protocol, server */
+    PYS_ASK_VERIFY,       /* the peer's chain */
+    PYS_N_ASKS
+};
+
+/* Answers: go on, fail with the alert given, or stay suspended. */
+enum pys_answer { PYS_GO_ON, PYS_REFUSE, PYS_SUSPEND, PYS_DECLINE };
+
+/* SSL_want(3). */
+enum {
+    PYS_NOTHING = 1,
+    PYS_WRITING = 2,
+    PYS_READING = 3,
+    PYS_X509_LOOKUP = 4,
+    PYS_CLIENT_HELLO_CB = 7,
+    PYS_RETRY_VERIFY = 8
+};
+
+/* Takes a reference to the settings. */
+pys_conn *pys_conn_new(pys_settings *s);
+void pys_conn_free(pys_conn *c);
+/* Exchanges the settings (takes a reference). */
+void pys_conn_set_settings(pys_conn *c, pys_settings *s);
+pys_settings *pys_conn_settings(const pys_conn *c); /* borrowed */
+/* The BIOs are borrowed: the caller keeps them alive; NULL for none. */
+void pys_conn_set_bio(pys_conn *c, pys_bio *rbio, pys_bio *wbio);
+/* SSL_set_connect_state(3): sets the role and begins anew. */
+void pys_conn_set_role(pys_conn *c, enum pys_role role);
+enum pys_role pys_conn_role(const pys_conn *c);
+/* SSL_clear(3). */
+void pys_conn_clear(pys_conn *c);
+
+/*
+ * I/O. handshake, or any of them while the handshake runs, needs the caller
+ * to keep every other thread out; once open, one thread may be inside
+ * read/peek while another is inside write/shutdown.
+ */
+enum pys_io pys_conn_handshake(pys_conn *c);
+enum pys_io pys_conn_read(pys_conn *c, uint8_t *out, size_t n, size_t *got,
+    bool peek);
+enum pys_io pys_conn_write(pys_conn *c, const uint8_t *p, size_t n,
+    size_t *done);
+enum pys_io pys_conn_shutdown(pys_conn *c);
+/* Second half of SSL_shutdown(3): waits for the peer's close_notify. */
+enum pys_io pys_conn_shutdown_read(pys_conn *c);
+/* Tries once to hand over an alert that a failed read left behind. */
+enum pys_io pys_conn_flush(pys_conn *c);
+
+/* Results of the last call. writing: 0 the reading half, 1 the other. */
+int pys_conn_want(const pys_conn *c, int writing);
+int pys_conn_errno(const pys_conn *c, int writing);
+/* BIO_R_ reason of a BIO that failed, or 0. */
+int pys_conn_bio_fault(const pys_conn *c, int writing);
+int pys_conn_misuse(const pys_conn *c); /* SSL_R_ reason */
+const pys_fault *pys_conn_fault(const pys_conn *c);
+
+/* State. */
+enum pys_phase pys_conn_phase(const pys_conn *c);
+int pys_conn_state(const pys_conn *c); /* SSL_get_state(3) */
+const char *pys_conn_state_text(const pys_conn *c, bool longer);
+size_t pys_conn_pending(const pys_conn *c);
+bool pys_conn_has_pending(const pys_conn *c);
+int pys_conn_get_shutdown(const pys_conn *c);
+void pys_conn_put_shutdown(pys_conn *c, int mode);
+
+/* The application's say. What is asked now, or -1. */
+int pys_conn_asked(const pys_conn *c);
+/*
+ * Answers it. alert counts for PYS_REFUSE; data is the protocol chosen for
+ * PYS_ASK_ALPN, or nothing.
+ */
+void pys_conn_answer(pys_conn *c, enum pys_answer answer, int alert,
+    const uint8_t *data, size_t n);
+
+/* Per-connection wishes. */
+bool pys_conn_set_server_name(pys_conn *c, const char *name, size_t n);
+/* What SSL_get_servername(3) gives, or NULL. */
+const char *pys_conn_server_name(const pys_conn *c, size_t *n);
+/* Adds a name or IP literal the peer's certificate must match. */
+bool pys_conn_add_host(pys_conn *c, const char *name, size_t n);
+void pys_conn_clear_hosts(pys_conn *c);
+const char *pys_conn_peername(const pys_conn *c);
+/* SSL_key_update(3): 1 asks the peer for one too. */
+enum pys_io pys_conn_key_update(pys_conn *c, int request);
+
+/* What was agreed; 0 or NULL while it is not known. */
+unsigned pys_conn_version(const pys_conn *c);
+unsigned pys_conn_suite(const pys_conn *c);
+unsigned pys_conn_group(const pys_conn *c);
+unsigned pys_conn_own_scheme(const pys_conn *c);
+unsigned pys_conn_peer_scheme(const pys_conn *c);
+bool pys_conn_retried(const pys_conn *c); /* a HelloRetryRequest was used */
+const uint8_t *pys_conn_alpn(const pys_conn *c, size_t *n);
+size_t pys_conn_n_peer_certs(const pys_conn *c);
+pys_cert *pys_conn_peer_cert(const pys_conn *c, size_t i); /* new ref */
+long pys_conn_verify_result(const pys_conn *c);
+void pys_conn_set_verify_result(pys_conn *c, long result);
+/* Depth and certificate at which verification failed; -1 and NULL if not. */
+int pys_conn_verify_depth(const pys_conn *c);
+/* CA names that a server asked with: concatenated 16-bit-length Names. */
+const uint8_t *pys_conn_peer_ca_names(const pys_conn *c, size_t *n);
+/* RFC 8446 7.5; false before the handshake is done. */
+bool pys_conn_export(pys_conn *c, uint8_t *out, size_t n, const char *label,
+    size_t n_label, const uint8_t *context, size_t n_context);
+
+/* Lists offered, for a report on a failed handshake: 16-bit numbers. */
+enum pys_offer_list {
+    PYS_OFFER_VERSIONS,
+    PYS_OFFER_SUITES,
+    PYS_OFFER_GROUPS,
+    PYS_OFFER_SCHEMES,
+    PYS_OFFER_ALPN, /* bytes: wire form, RFC 7301 3.1 */
+    PYS_N_OFFERS
+};
+/* Raw list as on the wire (network order), or NULL; n in bytes. */
+const uint8_t *pys_conn_peer_offer(const pys_conn *c,
+    enum pys_offer_list which, size_t *n);
+const uint8_t *pys_conn_own_offer(const pys_conn *c,
+    enum pys_offer_list which, size_t *n);
+
+/* Key log (SSL_CTX_set_keylog_callback(3)): lines queued since last asked. */
+void pys_conn_keep_keylog(pys_conn *c, bool on);
+/* The next line without newline, or NULL; valid until the next call. */
+const char *pys_conn_next_keylog(pys_conn *c);
+
+#endif
