@@ -1,0 +1,143 @@
+/*
+ * AEAD (RFC 5116, RFC 8439) for records. The context is keyed once for one
+ * direction; a record sets the nonce alone.
+ */
+#include "crypto/crypt_evp.h"
+
+#include <limits.h>
+
+typedef struct aead_kind {
+    const char *name;
+    size_t key_len;
+} aead_kind;
+
+static const aead_kind kinds[] = {
+    [PYS_AES_128_GCM] = {.name = "AES-128-GCM", .key_len = 16},
+    [PYS_AES_256_GCM] = {.name = "AES-256-GCM", .key_len = 32},
+    [PYS_CHACHA20_POLY1305] = {.name = "ChaCha20-Poly1305", .key_len = 32},
+};
+
+static EVP_CIPHER *fetched[PYS_COUNT(kinds)];
+
+struct pys_aead {
+    EVP_CIPHER_CTX *ctx;
+};
+
+bool
+pys_aead_start(void)
+{
+    for (size_t i = 0; i < PYS_COUNT(kinds); i++) {
+        fetched[i] = EVP_CIPHER_fetch(NULL, kinds[i].name, NULL);
+        if (fetched[i] == NULL)
+            return false;
+    }
+    return true;
+}
+
+size_t
+pys_aead_key_len(enum pys_aead_alg alg)
+{
+    return kinds[alg].key_len;
+}
+
+pys_aead *
+pys_aead_new(enum pys_aead_alg alg, const uint8_t *key, bool sealing)
+{
+    pys_aead *a = pys_alloc(sizeof(*a));
+
+    if (a == NULL)
+        return NULL;
+    a->ctx = EVP_CIPHER_CTX_new();
+    if (a->ctx == NULL ||
+        EVP_CipherInit_ex2(a->ctx, fetched[alg], key, NULL, sealing ? 1 : 0,
+            NULL) != 1) {
+        pys_aead_free(a);
+        return NULL;
+    }
+    return a;
+}
+
+bool
+pys_aead_rekey(pys_aead *a, const uint8_t *key)
+{
+    return EVP_CipherInit_ex2(a->ctx, NULL, key, NULL, -1, NULL) == 1;
+}
+
+void
+pys_aead_free(pys_aead *a)
+{
+    if (a == NULL)
+        return;
+    EVP_CIPHER_CTX_free(a->ctx);
+    pys_free(a);
+}
+
+/* One piece of text, or of additional data when out is NULL. */
+static bool
+add(pys_aead *a, pys_rd in, uint8_t *out)
+{
+    int n = 0;
+
+    if (in.n == 0)
+        return true;
+    return in.n <= INT_MAX &&
+        EVP_CipherUpdate(a->ctx, out, &n, in.p, (int)in.n) == 1 &&
+        (size_t)n == in.n;
+}
+
+static bool
+begin(pys_aead *a, const uint8_t *nonce, pys_rd ad)
+{
+    return EVP_CipherInit_ex2(a->ctx, NULL, NULL, nonce, -1, NULL) == 1 &&
+        add(a, ad, NULL);
+}
+
+/* None of these modes holds text back, so the end gives no byte. */
+static bool
+end(pys_aead *a)
+{
+    uint8_t none[EVP_MAX_BLOCK_LENGTH];
+    int n = 0;
+
+    return EVP_CipherFinal_ex(a->ctx, none, &n) == 1 && n == 0;
+}
+
+static bool
+set_tag(pys_aead *a, uint8_t *tag)
+{
+    return EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_SET_TAG, PYS_TAG_LEN,
+               tag) == 1;
+}
+
+static bool
+get_tag(pys_aead *a, uint8_t *tag)
+{
+    return EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_GET_TAG, PYS_TAG_LEN,
+               tag) == 1;
+}
+
+bool
+pys_aead_seal(pys_aead *a, const uint8_t nonce[PYS_IV_LEN], pys_rd ad,
+    pys_rd in, pys_rd tail, uint8_t *out)
+{
+    return begin(a, nonce, ad) && add(a, in, out) &&
+        add(a, tail, out + in.n) && end(a) && get_tag(a, out + in.n + tail.n);
+}
+
+bool
+pys_aead_open(pys_aead *a, const uint8_t nonce[PYS_IV_LEN], pys_rd ad,
+    pys_rd in, uint8_t *out)
+{
+    uint8_t tag[PYS_TAG_LEN];
+    pys_rd text;
+
+    /* RFC 8446 5.2: too short to hold even the tag. */
+    if (in.n < PYS_TAG_LEN || !pys_rd_bytes(&in, in.n - PYS_TAG_LEN, &text) ||
+        !pys_rd_copy(&in, tag, PYS_TAG_LEN))
+        return false;
+    if (begin(a, nonce, ad) && add(a, text, out) && set_tag(a, tag) && end(a))
+        return true;
+    /* RFC 8446 5.2: what did not verify must not be used. */
+    pys_wipe(out, text.n);
+    return false;
+}

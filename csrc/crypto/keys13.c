@@ -1,0 +1,157 @@
+/*
+ * The key schedule of RFC 8446 7.1, step by step down its drawing.
+ */
+#include "crypto/keys13.h"
+
+/* Names the secret to expand; label is a C string. */
+static pys_label
+label_of(enum pys_hash_alg alg, const uint8_t *secret, const char *label)
+{
+    return (pys_label){
+        .alg = alg,
+        .secret = secret,
+        .label = label,
+        .n_label = strlen(label),
+    };
+}
+
+/* Derive-Secret from the stage reached; hash: of the messages so far. */
+static bool
+derive(const pys_keys13 *k, pys_hash *scratch, const char *label,
+    const uint8_t *hash, uint8_t *out)
+{
+    pys_label what = label_of(k->alg, k->stage, label);
+    size_t n = pys_hash_len(k->alg);
+
+    what.context = pys_rd_of(hash, n);
+    return pys_expand_label(scratch, &what, out, n);
+}
+
+static bool
+hash_of_nothing(pys_hash *scratch, enum pys_hash_alg alg, uint8_t *out)
+{
+    return pys_hash_begin(scratch, alg) && pys_hash_end(scratch, out);
+}
+
+/* Down to the next stage, with new key material. */
+static bool
+descend(pys_keys13 *k, pys_hash *scratch, pys_rd ikm)
+{
+    uint8_t nothing[PYS_HASH_MAX];
+    uint8_t salt[PYS_HASH_MAX];
+    bool ok;
+
+    ok = hash_of_nothing(scratch, k->alg, nothing) &&
+        derive(k, scratch, "derived", nothing, salt) &&
+        pys_hkdf_extract(scratch, k->alg,
+            pys_rd_of(salt, pys_hash_len(k->alg)), ikm, k->stage);
+    pys_wipe(salt, sizeof(salt));
+    return ok;
+}
+
+static const uint8_t zeros[PYS_HASH_MAX];
+
+bool
+pys_keys13_early(pys_keys13 *k, pys_hash *scratch, enum pys_hash_alg alg,
+    pys_rd psk)
+{
+    k->alg = alg;
+    if (psk.n == 0)
+        psk = pys_rd_of(zeros, pys_hash_len(alg));
+    return pys_hkdf_extract(scratch, alg, pys_rd_of(NULL, 0), psk, k->stage);
+}
+
+bool
+pys_keys13_handshake(pys_keys13 *k, pys_hash *scratch, pys_rd shared,
+    const uint8_t *hash)
+{
+    return descend(k, scratch, shared) &&
+        derive(k, scratch, "c hs traffic", hash, k->client_handshake) &&
+        derive(k, scratch, "s hs traffic", hash, k->server_handshake);
+}
+
+bool
+pys_keys13_master(pys_keys13 *k, pys_hash *scratch, const uint8_t *hash)
+{
+    pys_rd none = pys_rd_of(zeros, pys_hash_len(k->alg));
+
+    return descend(k, scratch, none) &&
+        derive(k, scratch, "c ap traffic", hash, k->client_traffic) &&
+        derive(k, scratch, "s ap traffic", hash, k->server_traffic) &&
+        derive(k, scratch, "exp master", hash, k->exporter);
+}
+
+bool
+pys_keys13_resumption(pys_keys13 *k, pys_hash *scratch, const uint8_t *hash)
+{
+    return derive(k, scratch, "res master", hash, k->resumption);
+}
+
+bool
+pys_keys13_finished(pys_hash *scratch, enum pys_hash_alg alg,
+    const uint8_t *base, const uint8_t *hash, uint8_t *out)
+{
+    pys_label what = label_of(alg, base, "finished");
+    size_t n = pys_hash_len(alg);
+    uint8_t key[PYS_HASH_MAX];
+    bool ok;
+
+    ok = pys_expand_label(scratch, &what, key, n) &&
+        pys_hmac(scratch, alg, pys_rd_of(key, n), pys_rd_of(hash, n), out);
+    pys_wipe(key, sizeof(key));
+    return ok;
+}
+
+bool
+pys_keys13_traffic(pys_hash *scratch, enum pys_hash_alg alg,
+    const uint8_t *secret, uint8_t *key, size_t n_key, uint8_t iv[PYS_IV_LEN])
+{
+    pys_label for_key = label_of(alg, secret, "key");
+    pys_label for_iv = label_of(alg, secret, "iv");
+
+    return pys_expand_label(scratch, &for_key, key, n_key) &&
+        pys_expand_label(scratch, &for_iv, iv, PYS_IV_LEN);
+}
+
+bool
+pys_keys13_update(pys_hash *scratch, enum pys_hash_alg alg, uint8_t *secret)
+{
+    pys_label what = label_of(alg, secret, "traffic upd");
+    size_t n = pys_hash_len(alg);
+    uint8_t next[PYS_HASH_MAX];
+    bool ok = pys_expand_label(scratch, &what, next, n);
+
+    if (ok)
+        memcpy(secret, next, n);
+    pys_wipe(next, sizeof(next));
+    return ok;
+}
+
+bool
+pys_keys13_export(pys_hash *scratch, enum pys_hash_alg alg,
+    const uint8_t *exporter, pys_rd label, pys_rd context, uint8_t *out,
+    size_t n)
+{
+    size_t len = pys_hash_len(alg);
+    uint8_t nothing[PYS_HASH_MAX];
+    uint8_t hash[PYS_HASH_MAX];
+    uint8_t secret[PYS_HASH_MAX];
+    pys_label for_label = {
+        .alg = alg,
+        .secret = exporter,
+        .label = (const char *)label.p,
+        .n_label = label.n,
+        .context = pys_rd_of(nothing, len),
+    };
+    pys_label for_output = label_of(alg, secret, "exporter");
+    bool ok;
+
+    for_output.context = pys_rd_of(hash, len);
+    ok = hash_of_nothing(scratch, alg, nothing) &&
+        pys_hash_begin(scratch, alg) && pys_hash_add(scratch, context) &&
+        pys_hash_end(scratch, hash) &&
+        pys_expand_label(scratch, &for_label, secret, len) &&
+        pys_expand_label(scratch, &for_output, out, n);
+    pys_wipe(secret, sizeof(secret));
+    return ok;
+}

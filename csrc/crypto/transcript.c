@@ -1,0 +1,70 @@
+/*
+ * The transcript hash of RFC 8446 4.4.1.
+ */
+#include "crypto/transcript.h"
+
+/* What is kept is one ClientHello; its size is limited by who receives it. */
+enum { KEPT_MAX = 1 << 18, MESSAGE_HASH = 254 };
+
+bool
+pys_transcript_init(pys_transcript *t)
+{
+    *t = (pys_transcript){.started = false};
+    pys_buf_init(&t->kept, KEPT_MAX);
+    t->hash = pys_hash_new();
+    t->scratch = pys_hash_new();
+    if (t->hash == NULL || t->scratch == NULL) {
+        pys_transcript_wipe(t);
+        return false;
+    }
+    return true;
+}
+
+void
+pys_transcript_wipe(pys_transcript *t)
+{
+    pys_buf_wipe(&t->kept);
+    pys_hash_free(t->hash);
+    pys_hash_free(t->scratch);
+    *t = (pys_transcript){.started = false};
+}
+
+bool
+pys_transcript_add(pys_transcript *t, pys_rd message)
+{
+    if (t->started)
+        return pys_hash_add(t->hash, message);
+    return pys_buf_add(&t->kept, message.p, message.n);
+}
+
+bool
+pys_transcript_start(pys_transcript *t, enum pys_hash_alg alg)
+{
+    if (t->started || !pys_hash_begin(t->hash, alg) ||
+        !pys_hash_add(t->hash, pys_rd_buf(&t->kept)))
+        return false;
+    pys_buf_wipe(&t->kept);
+    t->alg = alg;
+    t->started = true;
+    return true;
+}
+
+bool
+pys_transcript_retry(pys_transcript *t)
+{
+    uint8_t head[] = {MESSAGE_HASH, 0, 0, 0};
+    uint8_t hash[PYS_HASH_MAX];
+    size_t n = pys_hash_len(t->alg);
+
+    head[3] = (uint8_t)n;
+    return t->started && pys_hash_end(t->hash, hash) &&
+        pys_hash_begin(t->hash, t->alg) &&
+        pys_hash_add(t->hash, pys_rd_of(head, sizeof(head))) &&
+        pys_hash_add(t->hash, pys_rd_of(hash, n));
+}
+
+bool
+pys_transcript_now(pys_transcript *t, uint8_t *out)
+{
+    return t->started && pys_hash_peek(t->hash, t->scratch, out);
+}

@@ -1,0 +1,32 @@
+/*
+ * The hash over all handshake messages (RFC 8446 4.4.1). Messages before the
+ * suite is known are kept; then they are hashed and dropped.
+ */
+#ifndef PYS_TRANSCRIPT_H
+#define PYS_TRANSCRIPT_H
+
+#include "crypto/crypt.h"
+
+typedef struct pys_transcript {
+    pys_buf kept; /* until the hash is known */
+    pys_hash *hash;
+    pys_hash *scratch; /* free for any short-lived use */
+    enum pys_hash_alg alg;
+    bool started;
+} pys_transcript;
+
+PYS_MUST bool pys_transcript_init(pys_transcript *t);
+void pys_transcript_wipe(pys_transcript *t);
+/* Adds one whole handshake message with its header. */
+PYS_MUST bool pys_transcript_add(pys_transcript *t, pys_rd message);
+/* The hash is known now; hashes and drops what was kept. */
+PYS_MUST bool pys_transcript_start(pys_transcript *t, enum pys_hash_alg alg);
+/*
+ * RFC 8446 4.4.1: what was hashed so far (ClientHello1) becomes a message_hash
+ * message; called before the HelloRetryRequest is added.
+ */
+PYS_MUST bool pys_transcript_retry(pys_transcript *t);
+/* The hash up to now, into out. */
+PYS_MUST bool pys_transcript_now(pys_transcript *t, uint8_t *out);
+
+#endif
