@@ -1,0 +1,55 @@
+/*
+ * The one place where libcrypto's X509 types show through, for pki/ alone.
+ */
+#ifndef PYS_PKI_X509_H
+#define PYS_PKI_X509_H
+
+#include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
+#include <stdatomic.h>
+
+#include "pki/cert.h"
+
+/*
+ * Everything is worked out when the certificate is made, so that threads
+ * only read it afterwards.
+ */
+struct pys_cert {
+    X509 *x;
+    uint8_t *der;
+    size_t n_der;
+    pys_key *key; /* NULL: not readable */
+    uint16_t signed_with;
+    bool may_sign;
+    bool self_issued;
+    atomic_int refs;
+};
+
+struct pys_trust {
+    X509_STORE *store;
+    atomic_int refs;
+};
+
+/*
+ * A certificate of a decoded one, with a copy of its n bytes of DER. Takes
+ * over x also on failure; NULL if memory is short.
+ */
+PYS_MUST pys_cert *pys_cert_of(X509 *x, const uint8_t *der, size_t n);
+
+/*
+ * The certificate with exactly this DER, a new reference, if it was decoded
+ * lately; else NULL.
+ */
+PYS_MUST pys_cert *pys_cert_seen(const uint8_t *der, size_t n);
+/* Keeps a reference until others drive it out. */
+void pys_cert_remember(pys_cert *c);
+/* Drops what was remembered. */
+void pys_cert_forget_all(void);
+
+/* Passphrase callback that never asks: an encrypted block fails. */
+int pys_no_pass(char *buf, int size, int rwflag, void *u);
+
+/* Records libcrypto's entries, or that memory is short if it left none. */
+void pys_pki_fault(pys_fault *f);
+
+#endif
