@@ -1,0 +1,221 @@
+/*
+ * The life of a connection and the application's wishes for it.
+ */
+#include "handshake/conn.h"
+
+#include "api/io.h"
+
+/* Handshake bytes not yet whole: the longest message and a record more. */
+enum { MSGS_MAX = 1 << 18, IN_MAX = 1 << 17, OUT_MAX = 1 << 19 };
+
+static void
+conn_init_bufs(pys_conn *c)
+{
+    pys_buf_init(&c->flow[PYS_IN].buf, IN_MAX);
+    pys_buf_init(&c->flow[PYS_OUT].buf, OUT_MAX);
+    pys_buf_init(&c->msgs, MSGS_MAX);
+    pys_buf_init(&c->server_name, PYS_NAME_MAX);
+    pys_buf_init(&c->alpn, UINT8_MAX);
+    pys_buf_init(&c->peer_ca_names, UINT16_MAX);
+    pys_buf_init(&c->keylog, 4096);
+    pys_buf_init(&c->keylog_line, 512);
+    for (size_t i = 0; i < PYS_N_OFFERS; i++) {
+        pys_buf_init(&c->offers[0][i], UINT16_MAX);
+        pys_buf_init(&c->offers[1][i], UINT16_MAX);
+    }
+}
+
+pys_conn *
+pys_conn_new(pys_settings *s)
+{
+    pys_conn *c = pys_alloc(sizeof(*c));
+
+    if (c == NULL)
+        return NULL;
+    c->set = pys_settings_up_ref(s);
+    c->role = PYS_NO_ROLE;
+    conn_init_bufs(c);
+    pys_conn_clear(c);
+    return c;
+}
+
+static void
+drop_peer(pys_conn *c)
+{
+    for (size_t i = 0; i < c->n_peer_chain; i++)
+        pys_cert_free(c->peer_chain[i]);
+    pys_free(c->peer_chain);
+    c->peer_chain = NULL;
+    c->n_peer_chain = 0;
+    pys_free(c->peername);
+    c->peername = NULL;
+    c->verify_result = 0;
+    c->verify_depth = -1;
+    pys_buf_wipe(&c->alpn);
+    pys_buf_wipe(&c->peer_ca_names);
+    for (size_t i = 0; i < PYS_N_OFFERS; i++) {
+        pys_buf_wipe(&c->offers[0][i]);
+        pys_buf_wipe(&c->offers[1][i]);
+    }
+    /* A server's is what the client sent; a client's is a wish and stays. */
+    if (c->role == PYS_SERVER)
+        pys_buf_wipe(&c->server_name);
+}
+
+static void
+half_clear(pys_flow *flow)
+{
+    pys_protect_wipe(&flow->protect);
+    pys_wipe(flow->secret, sizeof(flow->secret));
+    pys_buf_wipe(&flow->buf);
+    flow->want = PYS_NOTHING;
+    flow->err = 0;
+    flow->bio_fault = 0;
+    flow->ended = false;
+    flow->flush_due = false;
+}
+
+static void
+clear_counters(pys_conn *c)
+{
+    atomic_store(&c->misuse, 0);
+    c->plain = pys_rd_of(NULL, 0);
+    c->plain_raw = 0;
+    c->n_empty = 0;
+    c->n_warnings = 0;
+    c->n_updates = 0;
+    c->n_ccs = 0;
+    c->early_left = 0;
+    c->first_record = true;
+    c->failing = false;
+    c->w_open = false;
+    c->w_buf = NULL;
+    c->send_max = PYS_PLAIN_MAX;
+    c->version = 0;
+    c->suite = NULL;
+    c->group = 0;
+    c->own_scheme = 0;
+    c->peer_scheme = 0;
+    c->retried = false;
+}
+
+void
+pys_conn_clear(pys_conn *c)
+{
+    pys_hs_free(c->hs);
+    c->hs = NULL;
+    half_clear(&c->flow[PYS_IN]);
+    half_clear(&c->flow[PYS_OUT]);
+    pys_buf_wipe(&c->msgs);
+    drop_peer(c);
+    clear_counters(c);
+    pys_wipe(c->exporter, sizeof(c->exporter));
+    pys_buf_wipe(&c->keylog);
+    pys_buf_wipe(&c->keylog_line);
+    pys_fault_init(&c->fault);
+    atomic_flag_clear(&c->faulted);
+    atomic_store(&c->phase, PYS_BEFORE);
+    atomic_store(&c->state, PYS_ST_BEFORE);
+    atomic_store(&c->closing, 0);
+    atomic_store(&c->update_due, 0);
+    atomic_store(&c->alert_due, 0);
+    atomic_store(&c->n_pending, 0);
+}
+
+void
+pys_conn_free(pys_conn *c)
+{
+    if (c == NULL)
+        return;
+    pys_conn_clear(c);
+    pys_hosts_wipe(&c->hosts);
+    pys_buf_wipe(&c->server_name);
+    pys_settings_free(c->set);
+    pys_free_secret(c, sizeof(*c));
+}
+
+void
+pys_conn_set_settings(pys_conn *c, pys_settings *s)
+{
+    pys_settings *old = c->set;
+
+    c->set = pys_settings_up_ref(s);
+    pys_settings_free(old);
+}
+
+pys_settings *
+pys_conn_settings(const pys_conn *c)
+{
+    return c->set;
+}
+
+void
+pys_conn_set_bio(pys_conn *c, pys_bio *rbio, pys_bio *wbio)
+{
+    if (c->flow[PYS_IN].bio != rbio)
+        c->flow[PYS_IN].ended = false;
+    c->flow[PYS_IN].bio = rbio;
+    c->flow[PYS_OUT].bio = wbio;
+}
+
+void
+pys_conn_set_role(pys_conn *c, enum pys_role role)
+{
+    pys_conn_clear(c);
+    c->role = role;
+}
+
+enum pys_role
+pys_conn_role(const pys_conn *c)
+{
+    return c->role;
+}
+
+bool
+pys_conn_set_server_name(pys_conn *c, const char *name, size_t n)
+{
+    if (n > PYS_NAME_MAX)
+        return false;
+    return pys_keep(&c->server_name, pys_rd_of(name, n));
+}
+
+const char *
+pys_conn_server_name(const pys_conn *c, size_t *n)
+{
+    *n = pys_buf_size(&c->server_name);
+    return *n == 0 ? NULL : (const char *)pys_buf_head(&c->server_name);
+}
+
+bool
+pys_conn_add_host(pys_conn *c, const char *name, size_t n)
+{
+    return pys_hosts_add(&c->hosts, name, n);
+}
+
+void
+pys_conn_clear_hosts(pys_conn *c)
+{
+    pys_hosts_wipe(&c->hosts);
+}
+
+int
+pys_conn_asked(const pys_conn *c)
+{
+    return c->hs == NULL ? -1 : c->hs->asked;
+}
+
+void
+pys_conn_answer(pys_conn *c, enum pys_answer answer, int alert,
+    const uint8_t *data, size_t n)
+{
+    pys_hs *hs = c->hs;
+
+    if (hs == NULL || hs->asked < 0)
+        return;
+    hs->answer = answer;
+    hs->answer_alert = alert;
+    hs->answered = true;
+    /* What does not fit is no answer that could be sent. */
+    if (!pys_keep(&hs->answer_data, pys_rd_of(data, n)))
+        hs->answer = PYS_REFUSE;
+}

@@ -1,0 +1,127 @@
+/*
+ * Setters and getters of settings: SSL_CTX_set_...(3) without the words.
+ */
+#include "handshake/conn.h"
+
+void
+pys_settings_set_number(pys_settings *s, enum pys_number which, int64_t v)
+{
+    s->numbers[which] = v;
+}
+
+int64_t
+pys_settings_number(const pys_settings *s, enum pys_number which)
+{
+    return s->numbers[which];
+}
+
+bool
+pys_settings_set_list(pys_settings *s, enum pys_kind kind,
+    const uint16_t *ids, size_t n)
+{
+    if (n > PYS_LIST_MAX)
+        return false;
+    if (n != 0)
+        memcpy(s->lists[kind].ids, ids, n * sizeof(*ids));
+    s->lists[kind].n = n;
+    return true;
+}
+
+size_t
+pys_settings_list(const pys_settings *s, enum pys_kind kind, uint16_t *ids)
+{
+    const pys_list *list = &s->lists[kind];
+
+    memcpy(ids, list->ids, list->n * sizeof(*ids));
+    return list->n;
+}
+
+bool
+pys_settings_set_alpn(pys_settings *s, const uint8_t *p, size_t n)
+{
+    return pys_keep(&s->alpn, pys_rd_of(p, n));
+}
+
+const uint8_t *
+pys_settings_alpn(const pys_settings *s, size_t *n)
+{
+    *n = pys_buf_size(&s->alpn);
+    return pys_buf_head(&s->alpn);
+}
+
+void
+pys_settings_set_trust(pys_settings *s, pys_trust *t)
+{
+    pys_trust *old = s->trust;
+
+    s->trust = pys_trust_up_ref(t);
+    pys_trust_free(old);
+}
+
+pys_trust *
+pys_settings_trust(const pys_settings *s)
+{
+    return s->trust;
+}
+
+bool
+pys_settings_use_cert(pys_settings *s, pys_cert *c, pys_fault *f)
+{
+    return pys_identities_use_cert(&s->ids, c, f);
+}
+
+bool
+pys_settings_use_key(pys_settings *s, pys_key *k, pys_fault *f)
+{
+    return pys_identities_use_key(&s->ids, k, f);
+}
+
+bool
+pys_settings_check_key(const pys_settings *s, pys_fault *f)
+{
+    return pys_identities_check(&s->ids, f);
+}
+
+bool
+pys_settings_add_chain(pys_settings *s, pys_cert *c, pys_fault *f)
+{
+    return pys_identities_add_chain(&s->ids, c, f);
+}
+
+bool
+pys_settings_clear_chain(pys_settings *s, pys_fault *f)
+{
+    return pys_identities_clear_chain(&s->ids, f);
+}
+
+bool
+pys_settings_add_extra(pys_settings *s, pys_cert *c, pys_fault *f)
+{
+    return pys_identities_add_extra(&s->ids, c, f);
+}
+
+pys_cert *
+pys_settings_cert(const pys_settings *s)
+{
+    if (s->ids.current < 0)
+        return NULL;
+    return pys_cert_up_ref(s->ids.slot[s->ids.current].leaf);
+}
+
+bool
+pys_settings_add_ca_name(pys_settings *s, const uint8_t *p, size_t n)
+{
+    pys_wr w = pys_wr_to(&s->ca_names);
+
+    /* All or nothing: a name must not be cut. */
+    if (n == 0 || n + 2 > s->ca_names.limit - pys_buf_size(&s->ca_names))
+        return false;
+    pys_wr_vec16(&w, pys_rd_of(p, n));
+    return pys_wr_ok(&w);
+}
+
+void
+pys_settings_clear_ca_names(pys_settings *s)
+{
+    pys_buf_wipe(&s->ca_names);
+}

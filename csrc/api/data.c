@@ -1,0 +1,351 @@
+/*
+ * Application data and closing: SSL_read(3), SSL_write(3), SSL_shutdown(3).
+ */
+#include "api/io.h"
+#include "handshake/flight.h"
+#include "handshake/intake.h"
+#include "handshake/keys.h"
+
+/* Records sealed before the BIO is called, and room left for a KeyUpdate. */
+enum { BATCH = 4, LEVEL_WARNING = 1 };
+
+/* The handshake inside a read or write. PYS_IO_DONE: the connection is open. */
+static enum pys_io
+opened(pys_conn *c)
+{
+    if (atomic_load(&c->phase) == PYS_OPEN)
+        return PYS_IO_DONE;
+    if (c->role == PYS_NO_ROLE)
+        return pys_io_misuse(c, PYS_R_UNINITIALIZED);
+    return pys_conn_handshake(c);
+}
+
+/* ---- reading ----------------------------------------------------------- */
+
+static enum pys_io
+hand_out(pys_conn *c, uint8_t *out, size_t n, size_t *got, bool peek)
+{
+    if (n > c->plain.n)
+        n = c->plain.n;
+    if (n != 0)
+        memcpy(out, c->plain.p, n);
+    *got = n;
+    if (peek)
+        return PYS_IO_DONE;
+    c->plain = pys_rd_of(c->plain.p + n, c->plain.n - n);
+    atomic_store(&c->n_pending, c->plain.n);
+    if (c->plain.n == 0) {
+        pys_buf_eat(&c->flow[PYS_IN].buf, c->plain_raw);
+        c->plain_raw = 0;
+    }
+    return PYS_IO_DONE;
+}
+
+/* Post-handshake messages: PYS_IO_MOVED if one was whole. */
+static enum pys_io
+take_post(pys_conn *c, bool *moved)
+{
+    *moved = false;
+    return pys_post_take(c, moved) ? PYS_IO_DONE : PYS_IO_FAULT;
+}
+
+/* The reader found it; whoever may write sends the alert. */
+static enum pys_io
+reader_failed(pys_conn *c, enum pys_io io)
+{
+    atomic_store(&c->state, PYS_ST_ERROR);
+    atomic_store(&c->phase, PYS_DEAD);
+    c->flow[PYS_IN].want = PYS_NOTHING;
+    return io;
+}
+
+/*
+ * One record of an open connection. PYS_IO_DONE with *direct set: data are in
+ * out; without: look at c->plain, or go on.
+ */
+static enum pys_io
+read_turn(pys_conn *c, uint8_t *out, size_t n, size_t *direct)
+{
+    pys_record_got got;
+    bool moved = false;
+    enum pys_io io = pys_io_record(c, out, n, &got);
+
+    if (io == PYS_IO_FAULT || io == PYS_IO_EOF)
+        return reader_failed(c, io);
+    if (io != PYS_IO_DONE)
+        return io;
+    if (got.took == PYS_TOOK_CLOSED)
+        return PYS_IO_CLOSED;
+    if (got.took == PYS_TOOK_MESSAGES) {
+        if (take_post(c, &moved) != PYS_IO_DONE)
+            return reader_failed(c, PYS_IO_FAULT);
+        if (moved && !pys_setting(c->set, PYS_MODE, PYS_MODE_AUTO_RETRY)) {
+            c->flow[PYS_IN].want = PYS_READING;
+            return PYS_IO_MOVED;
+        }
+    }
+    if (got.took == PYS_TOOK_DATA && got.content.p == out) {
+        *direct = got.content.n;
+    } else if (got.took == PYS_TOOK_DATA) {
+        c->plain = got.content;
+        c->plain_raw = got.raw;
+        atomic_store(&c->n_pending, c->plain.n);
+    }
+    return PYS_IO_DONE;
+}
+
+enum pys_io
+pys_conn_read(pys_conn *c, uint8_t *out, size_t n, size_t *got, bool peek)
+{
+    enum pys_io io = opened(c);
+    size_t direct = 0;
+
+    *got = 0;
+    if (io != PYS_IO_DONE)
+        return io;
+    c->flow[PYS_IN].want = PYS_NOTHING;
+    if (c->flow[PYS_IN].bio == NULL)
+        return pys_io_misuse(c, PYS_R_BIO_NOT_SET);
+    for (;;) {
+        if ((atomic_load(&c->closing) & PYS_RECEIVED_SHUTDOWN) != 0)
+            return PYS_IO_CLOSED;
+        if (c->plain.n != 0)
+            return hand_out(c, out, n, got, peek);
+        io = read_turn(c, peek ? NULL : out, peek ? 0 : n, &direct);
+        if (io != PYS_IO_DONE)
+            return io;
+        if (direct != 0) {
+            *got = direct;
+            return PYS_IO_DONE;
+        }
+    }
+}
+
+/* ---- writing ----------------------------------------------------------- */
+
+/* RFC 8446 4.6.3: the message under the old keys, then the new ones. */
+static bool
+send_update(pys_conn *c, int due)
+{
+    pys_flow *out = &c->flow[PYS_OUT];
+    pys_buf message;
+    pys_wr w;
+    bool ok;
+
+    pys_buf_init(&message, 16);
+    w = pys_wr_to(&message);
+    pys_wr_u8(&w, PYS_MT_KEY_UPDATE);
+    pys_wr_u24(&w, 1);
+    pys_wr_u8(&w, due == 2);
+    ok = pys_wr_ok(&w) &&
+        pys_record_seal(&out->protect, PYS_RT_HANDSHAKE,
+            pys_rd_buf(&message), 0, &out->buf);
+    pys_buf_wipe(&message);
+    out->flush_due = true;
+    return ok ? pys_keys_update(c, PYS_OUT) : pys_fail_internal(c);
+}
+
+static bool
+seal_next(pys_conn *c, const uint8_t *p)
+{
+    pys_flow *out = &c->flow[PYS_OUT];
+    size_t n = c->w_len - c->w_sealed;
+    int due = atomic_exchange(&c->update_due, 0);
+
+    /* RFC 8446 5.5: new keys well before the limit of the AEAD. */
+    if (due == 0 && pys_protect_worn(&out->protect))
+        due = 1;
+    if (due != 0 && !send_update(c, due))
+        return false;
+    if (n > c->send_max)
+        n = c->send_max;
+    if (!pys_record_seal(&out->protect, PYS_RT_APPLICATION_DATA,
+            pys_rd_of(p + c->w_sealed, n), 0, &out->buf))
+        return pys_fail_internal(c);
+    c->w_sealed += n;
+    out->flush_due = true;
+    return true;
+}
+
+static bool
+seal_batch(pys_conn *c, const uint8_t *p)
+{
+    bool partial = pys_setting(c->set, PYS_MODE, PYS_MODE_PARTIAL_WRITE);
+    size_t left = c->w_len - c->w_sealed;
+    size_t n = (left + c->send_max - 1) / c->send_max;
+
+    if (n > BATCH)
+        n = BATCH;
+    if (partial)
+        n = 1;
+    if (left > n * c->send_max)
+        left = n * c->send_max;
+    if (!pys_buf_reserve(&c->flow[PYS_OUT].buf,
+            left + n * PYS_RECORD_EXTRA))
+        return pys_fail_internal(c);
+    while (n-- > 0) {
+        if (!seal_next(c, p))
+            return false;
+    }
+    return true;
+}
+
+/* RW-18, RW-20...22: a write that was cut short must be repeated as it was. */
+static enum pys_io
+write_resumes(pys_conn *c, const uint8_t *p, size_t n)
+{
+    if (!c->w_open) {
+        c->w_buf = p;
+        c->w_len = n;
+        c->w_sealed = 0;
+        c->w_open = true;
+        return PYS_IO_DONE;
+    }
+    if (n < c->w_sealed)
+        return pys_io_misuse(c, PYS_R_BAD_LENGTH);
+    if (p != c->w_buf &&
+        !pys_setting(c->set, PYS_MODE, PYS_MODE_MOVING_BUFFER))
+        return pys_io_misuse(c, PYS_R_BAD_WRITE_RETRY);
+    c->w_len = n;
+    return PYS_IO_DONE;
+}
+
+static enum pys_io
+write_all(pys_conn *c, const uint8_t *p, size_t *done)
+{
+    for (;;) {
+        enum pys_io io = pys_io_drain(c);
+        bool enough = c->w_sealed == c->w_len || (c->w_sealed != 0 &&
+            pys_setting(c->set, PYS_MODE, PYS_MODE_PARTIAL_WRITE));
+
+        if (io != PYS_IO_DONE)
+            return io;
+        if (enough) {
+            *done = c->w_sealed;
+            c->w_open = false;
+            return PYS_IO_DONE;
+        }
+        if (!seal_batch(c, p))
+            return pys_io_fail(c);
+    }
+}
+
+enum pys_io
+pys_conn_write(pys_conn *c, const uint8_t *p, size_t n, size_t *done)
+{
+    enum pys_io io = opened(c);
+
+    *done = 0;
+    if (io != PYS_IO_DONE)
+        return io;
+    c->flow[PYS_OUT].want = PYS_NOTHING;
+    if ((atomic_load(&c->closing) & PYS_SENT_SHUTDOWN) != 0)
+        return pys_io_misuse(c, PYS_R_PROTOCOL_IS_SHUTDOWN);
+    if (c->flow[PYS_OUT].bio == NULL)
+        return pys_io_misuse(c, PYS_R_BIO_NOT_SET);
+    if (n == 0 && !c->w_open)
+        return PYS_IO_DONE;
+    io = write_resumes(c, p, n);
+    if (io != PYS_IO_DONE)
+        return io;
+    io = write_all(c, p, done);
+    /* A reader may have found a fault meanwhile and left its alert here. */
+    if (io == PYS_IO_DONE && atomic_load(&c->phase) == PYS_DEAD)
+        (void)pys_conn_flush(c);
+    return io;
+}
+
+/* ---- key update -------------------------------------------------------- */
+
+enum pys_io
+pys_conn_key_update(pys_conn *c, int request)
+{
+    if (request != 0 && request != 1)
+        return pys_io_misuse(c, PYS_R_INVALID_KEY_UPDATE_TYPE);
+    if (atomic_load(&c->phase) != PYS_OPEN)
+        return pys_io_misuse(c, PYS_R_STILL_IN_INIT);
+    if ((atomic_load(&c->closing) & PYS_SENT_SHUTDOWN) != 0)
+        return pys_io_misuse(c, PYS_R_PROTOCOL_IS_SHUTDOWN);
+    atomic_store(&c->update_due, 1 + request);
+    return PYS_IO_DONE;
+}
+
+/* ---- closing ----------------------------------------------------------- */
+
+/* PYS_IO_DONE if both sides have closed, else PYS_IO_MOVED. */
+static enum pys_io
+closed_both(pys_conn *c)
+{
+    int both = PYS_SENT_SHUTDOWN | PYS_RECEIVED_SHUTDOWN;
+
+    return (atomic_load(&c->closing) & both) == both ? PYS_IO_DONE
+                                                     : PYS_IO_MOVED;
+}
+
+static enum pys_io
+may_close(pys_conn *c)
+{
+    if (c->role == PYS_NO_ROLE)
+        return pys_io_misuse(c, PYS_R_UNINITIALIZED);
+    if (c->set->numbers[PYS_QUIET_SHUTDOWN] != 0) {
+        atomic_fetch_or(&c->closing,
+            PYS_SENT_SHUTDOWN | PYS_RECEIVED_SHUTDOWN);
+        return PYS_IO_DONE;
+    }
+    if (atomic_load(&c->phase) != PYS_OPEN)
+        return pys_io_misuse(c, PYS_R_SHUTDOWN_WHILE_IN_INIT);
+    if (c->flow[PYS_OUT].bio == NULL)
+        return pys_io_misuse(c, PYS_R_BIO_NOT_SET);
+    return PYS_IO_MOVED;
+}
+
+enum pys_io
+pys_conn_shutdown(pys_conn *c)
+{
+    pys_flow *out = &c->flow[PYS_OUT];
+    enum pys_io io = may_close(c);
+    bool first = (atomic_load(&c->closing) & PYS_SENT_SHUTDOWN) == 0;
+
+    if (io != PYS_IO_MOVED)
+        return io;
+    out->want = PYS_NOTHING;
+    if (first) {
+        atomic_fetch_or(&c->closing, PYS_SENT_SHUTDOWN);
+        c->w_open = false;
+        if (!pys_alert_send(c, LEVEL_WARNING, PYS_AD_CLOSE_NOTIFY)) {
+            (void)pys_fail_internal(c);
+            return pys_io_fail(c);
+        }
+    } else if (pys_buf_size(&out->buf) == 0 && !out->flush_due) {
+        io = closed_both(c);
+        return io == PYS_IO_DONE ? io : PYS_IO_WANT_READ;
+    }
+    io = pys_io_drain(c);
+    return io == PYS_IO_DONE ? closed_both(c) : io;
+}
+
+enum pys_io
+pys_conn_shutdown_read(pys_conn *c)
+{
+    enum pys_io io;
+    size_t none = 0;
+
+    c->flow[PYS_IN].want = PYS_NOTHING;
+    if (c->flow[PYS_IN].bio == NULL)
+        return pys_io_misuse(c, PYS_R_BIO_NOT_SET);
+    for (;;) {
+        if ((atomic_load(&c->closing) & PYS_RECEIVED_SHUTDOWN) != 0)
+            return PYS_IO_DONE;
+        if (atomic_load(&c->phase) == PYS_DEAD)
+            return PYS_IO_DEAD;
+        if (c->plain.n != 0) {
+            /* SD-5: what the peer had under way must be read first. */
+            (void)pys_fail(c, PYS_NO_ALERT,
+                PYS_R_APPLICATION_DATA_AFTER_CLOSE_NOTIFY);
+            return reader_failed(c, PYS_IO_FAULT);
+        }
+        io = read_turn(c, NULL, 0, &none);
+        if (io != PYS_IO_DONE && io != PYS_IO_CLOSED && io != PYS_IO_MOVED)
+            return io;
+    }
+}

@@ -1,0 +1,225 @@
+/*
+ * Questions about a connection that change nothing.
+ */
+#include "handshake/conn.h"
+
+int
+pys_conn_want(const pys_conn *c, int writing)
+{
+    return c->flow[writing != 0].want;
+}
+
+int
+pys_conn_errno(const pys_conn *c, int writing)
+{
+    return c->flow[writing != 0].err;
+}
+
+int
+pys_conn_bio_fault(const pys_conn *c, int writing)
+{
+    return c->flow[writing != 0].bio_fault;
+}
+
+int
+pys_conn_misuse(const pys_conn *c)
+{
+    return atomic_load(&c->misuse);
+}
+
+const pys_fault *
+pys_conn_fault(const pys_conn *c)
+{
+    return &c->fault;
+}
+
+enum pys_phase
+pys_conn_phase(const pys_conn *c)
+{
+    return (enum pys_phase)atomic_load(&c->phase);
+}
+
+int
+pys_conn_state(const pys_conn *c)
+{
+    return atomic_load(&c->state);
+}
+
+const char *
+pys_conn_state_text(const pys_conn *c, bool longer)
+{
+    int state = atomic_load(&c->state);
+
+    return longer ? pys_state_long(state) : pys_state_short(state);
+}
+
+size_t
+pys_conn_pending(const pys_conn *c)
+{
+    return atomic_load(&c->n_pending);
+}
+
+bool
+pys_conn_has_pending(const pys_conn *c)
+{
+    return pys_conn_pending(c) != 0 ||
+        pys_buf_size(&c->flow[PYS_IN].buf) != 0 ||
+        pys_buf_size(&c->msgs) != 0;
+}
+
+int
+pys_conn_get_shutdown(const pys_conn *c)
+{
+    return atomic_load(&c->closing);
+}
+
+void
+pys_conn_put_shutdown(pys_conn *c, int mode)
+{
+    atomic_store(&c->closing, mode);
+}
+
+unsigned
+pys_conn_version(const pys_conn *c)
+{
+    return c->version;
+}
+
+unsigned
+pys_conn_suite(const pys_conn *c)
+{
+    return c->suite == NULL ? 0 : c->suite->id;
+}
+
+unsigned
+pys_conn_group(const pys_conn *c)
+{
+    return c->group;
+}
+
+unsigned
+pys_conn_own_scheme(const pys_conn *c)
+{
+    return c->own_scheme;
+}
+
+unsigned
+pys_conn_peer_scheme(const pys_conn *c)
+{
+    return c->peer_scheme;
+}
+
+bool
+pys_conn_retried(const pys_conn *c)
+{
+    return c->retried;
+}
+
+const uint8_t *
+pys_conn_alpn(const pys_conn *c, size_t *n)
+{
+    *n = pys_buf_size(&c->alpn);
+    return pys_buf_head(&c->alpn);
+}
+
+size_t
+pys_conn_n_peer_certs(const pys_conn *c)
+{
+    return c->n_peer_chain;
+}
+
+pys_cert *
+pys_conn_peer_cert(const pys_conn *c, size_t i)
+{
+    return i < c->n_peer_chain ? pys_cert_up_ref(c->peer_chain[i]) : NULL;
+}
+
+long
+pys_conn_verify_result(const pys_conn *c)
+{
+    return c->verify_result;
+}
+
+void
+pys_conn_set_verify_result(pys_conn *c, long result)
+{
+    c->verify_result = result;
+}
+
+int
+pys_conn_verify_depth(const pys_conn *c)
+{
+    return c->verify_depth;
+}
+
+const char *
+pys_conn_peername(const pys_conn *c)
+{
+    return c->peername;
+}
+
+const uint8_t *
+pys_conn_peer_ca_names(const pys_conn *c, size_t *n)
+{
+    *n = pys_buf_size(&c->peer_ca_names);
+    return pys_buf_head(&c->peer_ca_names);
+}
+
+static const uint8_t *
+offer(const pys_buf *list, size_t *n)
+{
+    *n = pys_buf_size(list);
+    return pys_buf_head(list);
+}
+
+const uint8_t *
+pys_conn_peer_offer(const pys_conn *c, enum pys_offer_list which, size_t *n)
+{
+    return offer(&c->offers[1][which], n);
+}
+
+const uint8_t *
+pys_conn_own_offer(const pys_conn *c, enum pys_offer_list which, size_t *n)
+{
+    return offer(&c->offers[0][which], n);
+}
+
+bool
+pys_conn_export(pys_conn *c, uint8_t *out, size_t n, const char *label,
+    size_t n_label, const uint8_t *context, size_t n_context)
+{
+    pys_hash *scratch;
+    bool ok;
+
+    if (atomic_load(&c->phase) != PYS_OPEN)
+        return false;
+    scratch = pys_hash_new();
+    if (scratch == NULL)
+        return false;
+    ok = pys_keys13_export(scratch, c->suite->hash, c->exporter,
+        pys_rd_of(label, n_label), pys_rd_of(context, n_context), out, n);
+    pys_hash_free(scratch);
+    return ok;
+}
+
+void
+pys_conn_keep_keylog(pys_conn *c, bool on)
+{
+    c->keep_keylog = on;
+}
+
+const char *
+pys_conn_next_keylog(pys_conn *c)
+{
+    pys_rd rest = pys_rd_buf(&c->keylog);
+    size_t n = 0;
+
+    if (rest.n == 0)
+        return NULL;
+    while (rest.p[n] != 0)
+        n++;
+    if (!pys_keep(&c->keylog_line, pys_rd_of(rest.p, n + 1)))
+        return NULL;
+    pys_buf_eat(&c->keylog, n + 1);
+    return (const char *)pys_buf_head(&c->keylog_line);
+}

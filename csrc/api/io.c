@@ -1,0 +1,321 @@
+#include "api/io.h"
+
+#include "bio/bio.h"
+#include "handshake/flight.h"
+#include "handshake/intake.h"
+
+enum { LEVEL_FATAL = 2 };
+
+/* Most bytes a read-ahead asks for at a time (RW-32). */
+enum { READ_AHEAD = PYS_CIPHER_MAX + PYS_RECORD_HEADER };
+
+enum pys_io
+pys_io_misuse(pys_conn *c, int reason)
+{
+    atomic_store(&c->misuse, reason);
+    return PYS_IO_MISUSE;
+}
+
+/* A BIO moved nothing and asks for no retry: the transport failed. */
+static enum pys_io
+transport_failed(pys_flow *flow, int direction)
+{
+    flow->err = pys_bio_errno(flow->bio, direction);
+    flow->bio_fault = pys_bio_fault(flow->bio, direction);
+    return PYS_IO_SYSCALL;
+}
+
+static enum pys_io
+write_failed(pys_flow *out)
+{
+    out->want = PYS_WRITING;
+    if ((pys_bio_retry(out->bio, PYS_OUT) & PYS_BIO_RETRY) != 0)
+        return PYS_IO_WANT_WRITE;
+    return transport_failed(out, PYS_OUT);
+}
+
+enum pys_io
+pys_io_drain(pys_conn *c)
+{
+    pys_flow *out = &c->flow[PYS_OUT];
+
+    while (pys_buf_size(&out->buf) != 0) {
+        long n = pys_bio_write(out->bio, pys_buf_head(&out->buf),
+            pys_buf_size(&out->buf));
+
+        if (n == PYS_BIO_PENDING)
+            return PYS_IO_BIO;
+        if (n <= 0)
+            return write_failed(out);
+        pys_buf_eat(&out->buf, (size_t)n);
+    }
+    pys_buf_drop(&out->buf);
+    if (out->flush_due) {
+        long done = pys_bio_ctrl(out->bio, PYS_CTRL_FLUSH, 0);
+
+        if (done == PYS_BIO_PENDING)
+            return PYS_IO_BIO;
+        if (done <= 0)
+            return write_failed(out);
+        out->flush_due = false;
+    }
+    return PYS_IO_DONE;
+}
+
+/* The peer's end without close_notify (HS-16, RW-8). */
+static enum pys_io
+transport_ended(pys_conn *c)
+{
+    if (pys_setting(c->set, PYS_OPTIONS, PYS_OP_IGNORE_UNEXPECTED_EOF)) {
+        atomic_fetch_or(&c->closing, PYS_RECEIVED_SHUTDOWN);
+        return PYS_IO_CLOSED;
+    }
+    (void)pys_fail(c, PYS_NO_ALERT, PYS_R_UNEXPECTED_EOF_WHILE_READING);
+    return PYS_IO_EOF;
+}
+
+/* A read moved nothing: retry, end, or failure. */
+static enum pys_io
+read_failed(pys_conn *c)
+{
+    pys_flow *in = &c->flow[PYS_IN];
+    long eof;
+
+    if (!in->ended &&
+        (pys_bio_retry(in->bio, PYS_IN) & PYS_BIO_RETRY) != 0) {
+        in->want = PYS_READING;
+        /* Nothing is under way: nothing is kept. */
+        if (pys_buf_size(&in->buf) == 0)
+            pys_buf_wipe(&in->buf);
+        return PYS_IO_WANT_READ;
+    }
+    in->want = PYS_READING;
+    if (pys_bio_fault(in->bio, PYS_IN) != 0) {
+        in->ended = false;
+        return transport_failed(in, PYS_IN);
+    }
+    /* A BIO answered by Python is asked again: remember where we were. */
+    in->ended = true;
+    eof = pys_bio_ctrl(in->bio, PYS_CTRL_EOF, 0);
+    if (eof == PYS_BIO_PENDING)
+        return PYS_IO_BIO;
+    in->ended = false;
+    return eof > 0 ? transport_ended(c) : transport_failed(in, PYS_IN);
+}
+
+/* Has at least n bytes of records, or says why not. */
+static enum pys_io
+fill(pys_conn *c, size_t n)
+{
+    pys_flow *in = &c->flow[PYS_IN];
+
+    while (pys_buf_size(&in->buf) < n) {
+        size_t ask = n - pys_buf_size(&in->buf);
+        long got;
+
+        if (in->ended)
+            return read_failed(c);
+        if (c->set->numbers[PYS_READ_AHEAD] != 0 && ask < READ_AHEAD)
+            ask = READ_AHEAD;
+        if (!pys_buf_reserve(&in->buf, ask)) {
+            (void)pys_fail_internal(c);
+            return PYS_IO_FAULT;
+        }
+        got = pys_bio_read(in->bio, pys_buf_tail(&in->buf), ask);
+        if (got == PYS_BIO_PENDING)
+            return PYS_IO_BIO;
+        if (got <= 0)
+            return read_failed(c);
+        pys_buf_added(&in->buf, (size_t)got);
+    }
+    return PYS_IO_DONE;
+}
+
+enum pys_io
+pys_io_record(pys_conn *c, uint8_t *out, size_t n, pys_record_got *got)
+{
+    pys_flow *in = &c->flow[PYS_IN];
+    enum pys_io io = fill(c, PYS_RECORD_HEADER);
+    pys_head head;
+    pys_rd record;
+
+    if (io != PYS_IO_DONE)
+        return io;
+    if (!pys_intake_head(c, pys_buf_head(&in->buf), &head))
+        return PYS_IO_FAULT;
+    io = fill(c, PYS_RECORD_HEADER + head.len);
+    if (io != PYS_IO_DONE)
+        return io;
+
+    record = pys_rd_of(pys_buf_head(&in->buf), PYS_RECORD_HEADER + head.len);
+    if (n < head.len)
+        out = NULL;
+    got->raw = record.n;
+    got->took = pys_intake(c, record, out, &got->content);
+    if (got->took == PYS_TOOK_FAULT)
+        return PYS_IO_FAULT;
+    if (got->took != PYS_TOOK_DATA || got->content.p == out)
+        pys_buf_eat(&in->buf, record.n);
+    return PYS_IO_DONE;
+}
+
+/* close_notify and user_canceled are warnings, the rest is fatal. */
+static void
+seal_alert(pys_conn *c)
+{
+    int due = atomic_exchange(&c->alert_due, 0);
+
+    if (due != 0 && c->flow[PYS_OUT].bio != NULL &&
+        !pys_alert_send(c, LEVEL_FATAL, due - 1))
+        pys_fault_forget();
+}
+
+static void
+bury(pys_conn *c)
+{
+    atomic_store(&c->state, PYS_ST_ERROR);
+    atomic_store(&c->phase, PYS_DEAD);
+}
+
+enum pys_io
+pys_io_fail(pys_conn *c)
+{
+    int want = c->flow[PYS_OUT].want;
+
+    bury(c);
+    c->failing = true;
+    seal_alert(c);
+    /* One try; its failure changes nothing (HS-18). */
+    if (c->flow[PYS_OUT].bio != NULL && pys_io_drain(c) == PYS_IO_BIO)
+        return PYS_IO_BIO;
+    c->failing = false;
+    c->flow[PYS_OUT].want = want;
+    if (c->hs != NULL) {
+        c->flow[PYS_IN].want = PYS_NOTHING;
+        pys_hs_free_failed(c);
+    }
+    return PYS_IO_FAULT;
+}
+
+/* Lets the engine go on, then hands over what it wrote. */
+static enum pys_io
+handshake_turn(pys_conn *c)
+{
+    pys_go go = pys_flight_run(c);
+    enum pys_io io;
+
+    if (go == PYS_GO_FAIL)
+        return pys_io_fail(c);
+    io = pys_io_drain(c);
+    if (io != PYS_IO_DONE)
+        return io;
+    if (go == PYS_GO_DONE) {
+        pys_flight_finish(c);
+        return PYS_IO_DONE;
+    }
+    return go == PYS_GO_ASK ? PYS_IO_ASK : PYS_IO_MOVED;
+}
+
+/* One record for the handshake. PYS_IO_MOVED: go on. */
+static enum pys_io
+handshake_read(pys_conn *c)
+{
+    pys_record_got got;
+    enum pys_io io = pys_io_record(c, NULL, 0, &got);
+
+    switch (io) {
+    case PYS_IO_DONE:
+        return got.took == PYS_TOOK_CLOSED ? PYS_IO_CLOSED : PYS_IO_MOVED;
+    case PYS_IO_FAULT:
+    case PYS_IO_EOF:
+        return pys_io_fail(c);
+    default:
+        return io;
+    }
+}
+
+/* SSL_want(3) while the application is asked. */
+static int
+want_of(int asked)
+{
+    switch (asked) {
+    case PYS_ASK_CLIENT_HELLO:
+        return PYS_CLIENT_HELLO_CB;
+    case PYS_ASK_CERT:
+        return PYS_X509_LOOKUP;
+    case PYS_ASK_VERIFY:
+        return PYS_RETRY_VERIFY;
+    default:
+        return PYS_NOTHING;
+    }
+}
+
+static bool
+handshake_begin(pys_conn *c)
+{
+    c->hs = pys_hs_new(c);
+    if (c->hs == NULL)
+        return pys_fail_internal(c);
+    atomic_store(&c->phase, PYS_RUNNING);
+    /* RFC 8446 5.1: for middleboxes, the first record of all only. */
+    if (c->role == PYS_CLIENT)
+        c->flow[PYS_OUT].protect.legacy = 0x0301;
+    /* HS-18: nothing to negotiate with; the peer was never greeted. */
+    if (pys_version_max(c->set) == 0)
+        return pys_fail(c, PYS_NO_ALERT, PYS_R_NO_PROTOCOLS_AVAILABLE);
+    return true;
+}
+
+enum pys_io
+pys_io_handshake(pys_conn *c)
+{
+    enum pys_io io;
+
+    if (c->failing)
+        return pys_io_fail(c);
+    if (c->hs == NULL && !handshake_begin(c))
+        return pys_io_fail(c);
+    for (;;) {
+        io = handshake_turn(c);
+        if (io == PYS_IO_MOVED)
+            io = handshake_read(c);
+        if (io == PYS_IO_ASK)
+            c->flow[PYS_IN].want = want_of(c->hs->asked);
+        if (io != PYS_IO_MOVED)
+            return io;
+    }
+}
+
+enum pys_io
+pys_conn_handshake(pys_conn *c)
+{
+    int phase = atomic_load(&c->phase);
+
+    if (c->failing)
+        return pys_io_fail(c);
+    if (phase == PYS_DEAD)
+        return PYS_IO_DEAD;
+    if (phase == PYS_OPEN)
+        return PYS_IO_DONE;
+    c->flow[PYS_IN].want = PYS_NOTHING;
+    c->flow[PYS_OUT].want = PYS_NOTHING;
+    if (c->role == PYS_NO_ROLE)
+        return pys_io_misuse(c, PYS_R_CONNECTION_TYPE_NOT_SET);
+    if (c->flow[PYS_IN].bio == NULL || c->flow[PYS_OUT].bio == NULL)
+        return pys_io_misuse(c, PYS_R_BIO_NOT_SET);
+    /* HS-14: closed in good order before it was complete. */
+    if ((atomic_load(&c->closing) & PYS_RECEIVED_SHUTDOWN) != 0)
+        return PYS_IO_CLOSED;
+    return pys_io_handshake(c);
+}
+
+enum pys_io
+pys_conn_flush(pys_conn *c)
+{
+    enum pys_io io;
+
+    if (atomic_load(&c->phase) != PYS_DEAD)
+        return PYS_IO_DONE;
+    io = pys_io_fail(c);
+    return io == PYS_IO_BIO ? io : PYS_IO_DONE;
+}

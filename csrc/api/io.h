@@ -1,0 +1,39 @@
+/*
+ * The pump between the engine and the BIOs: the only place that turns an
+ * outcome into what the man pages promise. Public functions are in pys.h.
+ */
+#ifndef PYS_IO_H
+#define PYS_IO_H
+
+#include "handshake/conn.h"
+
+/*
+ * Hands over everything that is sealed, then flushes. PYS_IO_DONE when
+ * nothing is left.
+ */
+enum pys_io pys_io_drain(pys_conn *c);
+
+/*
+ * Reads and takes one record. PYS_IO_DONE: *took says what it was; data are
+ * in *content. out may be NULL, or has room for n bytes, and is used if the
+ * record surely fits.
+ */
+typedef struct pys_record_got {
+    int took; /* pys_took */
+    pys_rd content;
+    size_t raw; /* bytes of the record, to eat when content is used up */
+} pys_record_got;
+
+enum pys_io pys_io_record(pys_conn *c, uint8_t *out, size_t n,
+    pys_record_got *got);
+
+/* The connection is dead; its alert gets one try. PYS_IO_FAULT or _BIO. */
+enum pys_io pys_io_fail(pys_conn *c);
+
+/* Runs the handshake on; see pys_conn_handshake. */
+enum pys_io pys_io_handshake(pys_conn *c);
+
+/* A call that does nothing but say why. */
+enum pys_io pys_io_misuse(pys_conn *c, int reason);
+
+#endif

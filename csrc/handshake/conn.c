@@ -1,0 +1,214 @@
+/*
+ * What every handshake file needs of a connection: recording faults, asking
+ * the application, the key log, and the handshake's own life.
+ */
+#include "handshake/conn.h"
+
+bool
+pys_fail_after(pys_conn *c, const pys_fault *first, int alert,
+    unsigned reason)
+{
+    /* A reader and a writer may both fail: the first one is recorded. */
+    if (atomic_flag_test_and_set(&c->faulted)) {
+        pys_fault_forget();
+        return false;
+    }
+    c->fault = *first;
+    pys_fault_drain(&c->fault);
+    pys_fault_code(&c->fault, PYS_LIB_SSL, reason);
+    c->fault.alert = alert;
+    if (alert != PYS_NO_ALERT)
+        atomic_store(&c->alert_due, alert + 1);
+    return false;
+}
+
+bool
+pys_fail(pys_conn *c, int alert, unsigned reason)
+{
+    pys_fault none;
+
+    pys_fault_init(&none);
+    return pys_fail_after(c, &none, alert, reason);
+}
+
+bool
+pys_fail_internal(pys_conn *c)
+{
+    return pys_fail(c, PYS_AD_INTERNAL_ERROR, PYS_ERR_INTERNAL);
+}
+
+bool
+pys_keep(pys_buf *to, pys_rd from)
+{
+    if (to->limit == 0)
+        pys_buf_init(to, UINT16_MAX + 1);
+    pys_buf_eat(to, pys_buf_size(to));
+    return pys_buf_add(to, from.p, from.n);
+}
+
+/* min or max as set, or the library's; versions switched off by options. */
+static bool
+versions_allow_13(const pys_settings *s)
+{
+    int64_t min = s->numbers[PYS_MIN_VERSION];
+    int64_t max = s->numbers[PYS_MAX_VERSION];
+
+    return min <= PYS_TLS1_3 && (max == 0 || max >= PYS_TLS1_3) &&
+        !pys_setting(s, PYS_OPTIONS, PYS_OP_NO_TLSV1_3);
+}
+
+uint16_t
+pys_version_max(const pys_settings *s)
+{
+    return versions_allow_13(s) ? PYS_TLS1_3 : 0;
+}
+
+uint16_t
+pys_version_min(const pys_settings *s)
+{
+    return versions_allow_13(s) ? PYS_TLS1_3 : 0;
+}
+
+bool
+pys_ask(pys_hs *hs, enum pys_ask what)
+{
+    if (!pys_setting(hs->conn->set, PYS_ASKS, (int64_t)1 << what)) {
+        hs->answer = PYS_GO_ON;
+        pys_buf_wipe(&hs->answer_data);
+        return true;
+    }
+    if (hs->asked == (int)what && hs->answered &&
+        hs->answer != PYS_SUSPEND) {
+        hs->asked = -1;
+        hs->answered = false;
+        return true;
+    }
+    hs->asked = (int)what;
+    hs->answered = false;
+    return false;
+}
+
+static char
+hex_digit(unsigned v)
+{
+    return (char)(v < 10 ? '0' + v : 'a' + (v - 10));
+}
+
+static void
+wr_hex(pys_wr *w, const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        pys_wr_u8(w, (unsigned char)hex_digit((unsigned)p[i] >> 4));
+        pys_wr_u8(w, (unsigned char)hex_digit((unsigned)p[i] & 15));
+    }
+}
+
+bool
+pys_keylog(pys_hs *hs, const char *label, const uint8_t *secret, size_t n)
+{
+    pys_conn *c = hs->conn;
+    pys_wr w = pys_wr_to(&c->keylog);
+
+    if (!c->keep_keylog)
+        return true;
+    pys_wr_bytes(&w, label, strlen(label));
+    pys_wr_u8(&w, ' ');
+    wr_hex(&w, hs->random, sizeof(hs->random));
+    pys_wr_u8(&w, ' ');
+    wr_hex(&w, secret, n);
+    pys_wr_u8(&w, 0);
+    return pys_wr_ok(&w) || pys_fail_internal(c);
+}
+
+bool
+pys_hs_seal(pys_hs *hs)
+{
+    pys_flow *out = &hs->conn->flow[PYS_OUT];
+    size_t max = pys_send_max(hs->conn);
+    pys_rd rest = pys_rd_buf(&hs->unsealed);
+    pys_rd part;
+
+    while (rest.n != 0) {
+        size_t n = rest.n < max ? rest.n : max;
+
+        if (!pys_rd_bytes(&rest, n, &part) ||
+            !pys_record_seal(&out->protect, PYS_RT_HANDSHAKE, part, 0,
+                &out->buf))
+            return pys_fail_internal(hs->conn);
+        out->flush_due = true;
+    }
+    pys_buf_eat(&hs->unsealed, pys_buf_size(&hs->unsealed));
+    return true;
+}
+
+static void
+hs_init_bufs(pys_hs *hs)
+{
+    pys_buf_init(&hs->unsealed, (size_t)1 << 18);
+    pys_buf_init(&hs->answer_data, UINT8_MAX);
+    pys_buf_init(&hs->share_out, 4096);
+    pys_buf_init(&hs->cookie, UINT16_MAX);
+    pys_buf_init(&hs->hello, (size_t)UINT16_MAX * 2);
+    pys_buf_init(&hs->alpn_chosen, UINT8_MAX);
+    pys_buf_init(&hs->request_context, UINT8_MAX);
+    pys_buf_init(&hs->peer_schemes_cert, UINT16_MAX);
+    for (size_t i = 0; i < PYS_COUNT(hs->peer); i++)
+        pys_buf_init(&hs->peer[i], UINT16_MAX);
+}
+
+pys_hs *
+pys_hs_new(pys_conn *c)
+{
+    pys_hs *hs = pys_alloc(sizeof(*hs));
+
+    if (hs == NULL)
+        return NULL;
+    hs->conn = c;
+    hs->server = c->role == PYS_SERVER;
+    hs->asked = -1;
+    hs_init_bufs(hs);
+    if (!pys_transcript_init(&hs->transcript)) {
+        pys_hs_free(hs);
+        return NULL;
+    }
+    return hs;
+}
+
+void
+pys_hs_free_failed(pys_conn *c)
+{
+    if (c->hs == NULL)
+        return;
+    for (size_t i = 0; i < PYS_N_OFFERS; i++) {
+        if (pys_buf_size(&c->hs->peer[i]) != 0) {
+            pys_buf_wipe(&c->offers[1][i]);
+            c->offers[1][i] = c->hs->peer[i];
+            pys_buf_init(&c->hs->peer[i], UINT16_MAX);
+        }
+    }
+    pys_hs_free(c->hs);
+    c->hs = NULL;
+}
+
+void
+pys_hs_free(pys_hs *hs)
+{
+    if (hs == NULL)
+        return;
+    pys_transcript_wipe(&hs->transcript);
+    for (size_t i = 0; i < hs->n_shares; i++)
+        pys_share_free(hs->shares[i]);
+    pys_buf_wipe(&hs->unsealed);
+    pys_buf_wipe(&hs->answer_data);
+    pys_buf_wipe(&hs->share_out);
+    pys_buf_wipe(&hs->cookie);
+    pys_buf_wipe(&hs->hello);
+    pys_buf_wipe(&hs->alpn_chosen);
+    pys_buf_wipe(&hs->request_context);
+    pys_buf_wipe(&hs->peer_schemes_cert);
+    for (size_t i = 0; i < PYS_COUNT(hs->peer); i++)
+        pys_buf_wipe(&hs->peer[i]);
+    pys_verdict_wipe(&hs->verdict);
+    pys_settings_free(hs->id_owner);
+    pys_free_secret(hs, sizeof(*hs));
+}

@@ -1,0 +1,264 @@
+/*
+ * The structs of a connection, of its handshake and of the settings that
+ * connections share. Everything in handshake/ and api/ sees them; nothing
+ * below does.
+ */
+#ifndef PYS_CONN_H
+#define PYS_CONN_H
+
+#include <stdatomic.h>
+
+#include "base/fault.h"
+#include "crypto/keys13.h"
+#include "crypto/suite.h"
+#include "crypto/transcript.h"
+#include "handshake/state.h"
+#include "pki/identity.h"
+#include "pki/verify.h"
+#include "record/record.h"
+
+/* ---- settings ---------------------------------------------------------- */
+
+typedef struct pys_list {
+    uint16_t ids[PYS_LIST_MAX];
+    size_t n;
+} pys_list;
+
+struct pys_settings {
+    atomic_int refs;
+    int64_t numbers[PYS_N_NUMBERS];
+    pys_list lists[PYS_N_KINDS];
+    pys_identities ids;
+    pys_trust *trust; /* or NULL */
+    pys_buf alpn;     /* wire form, without the outer length */
+    pys_buf ca_names; /* each with its 16-bit length */
+};
+
+/* SSL_OP_, SSL_MODE_ and SSL_VERIFY_ bits that the core looks at. */
+enum {
+    PYS_OP_IGNORE_UNEXPECTED_EOF = 0x80,
+    PYS_OP_MIDDLEBOX_COMPAT = 0x100000,
+    PYS_OP_PRIORITIZE_CHACHA = 0x200000,
+    PYS_OP_SERVER_PREFERENCE = 0x400000,
+    PYS_OP_NO_TLSV1_3 = 0x20000000,
+    PYS_MODE_PARTIAL_WRITE = 1,
+    PYS_MODE_MOVING_BUFFER = 2,
+    PYS_MODE_AUTO_RETRY = 4,
+    PYS_MODE_NO_AUTO_CHAIN = 8,
+    PYS_VERIFY_PEER = 1,
+    PYS_VERIFY_FAIL_IF_NO_CERT = 2
+};
+
+static inline bool
+pys_setting(const pys_settings *s, enum pys_number which, int64_t bits)
+{
+    return (s->numbers[which] & bits) != 0;
+}
+
+/* ---- the handshake ----------------------------------------------------- */
+
+/* What a handler answers; nothing recorded on FAIL means decode_error. */
+typedef enum pys_go { PYS_GO_FAIL, PYS_GO_NEXT, PYS_GO_READ, PYS_GO_ASK,
+    PYS_GO_DONE } pys_go;
+
+/* Facts known to both sides; conditions of the steps in flight.c. */
+enum {
+    PYS_HS_RETRIED = 1,      /* a HelloRetryRequest was sent or taken */
+    PYS_HS_CLIENT_AUTH = 2,  /* the server asked for a certificate */
+    PYS_HS_CLIENT_CERT = 4,  /* the client has sent one */
+    PYS_HS_COMPAT = 8,       /* dummy change_cipher_spec (RFC 8446 D.4) */
+    PYS_HS_CCS_SENT = 16,
+    PYS_HS_PSK = 32          /* authenticated by PSK: no certificates */
+};
+
+typedef struct pys_hs pys_hs;
+typedef struct pys_step pys_step;
+
+enum { PYS_RANDOM_LEN = 32, PYS_SESSION_ID_MAX = 32, PYS_SHARES_MAX = 2 };
+
+/*
+ * Everything that only the handshake needs; wiped and freed at its end. The
+ * extensions' handlers keep what they parsed here.
+ */
+struct pys_hs {
+    pys_conn *conn;
+    bool server;
+    unsigned flags; /* PYS_HS_ */
+
+    const pys_step *step; /* where flight.c stands; ends with a NULL name */
+    bool settling;        /* the step's message is done, settle is not */
+    int stage;            /* inside a settle that asks the application */
+    int asked;            /* enum pys_ask, or -1 */
+    bool answered;
+    enum pys_answer answer;
+    int answer_alert;
+    pys_buf answer_data;
+
+    pys_buf unsealed; /* messages of one level, to share records */
+    pys_transcript transcript;
+    pys_keys13 keys;
+    const pys_suite *suite;
+    const pys_group *group;
+    uint8_t random[PYS_RANDOM_LEN];  /* the client's */
+    uint8_t session_id[PYS_SESSION_ID_MAX];
+    size_t n_session_id;
+
+    /* Client: offered. Server: the answer to the client's share. */
+    pys_share *shares[PYS_SHARES_MAX];
+    size_t n_shares;
+    uint8_t secret[PYS_SECRET_MAX]; /* the (EC)DHE result */
+    size_t n_secret;
+    pys_buf share_out; /* server: key_exchange for the ServerHello */
+
+    uint32_t ext_sent;  /* bits by row of ext.c: offered or asked by us */
+    uint32_t ext_got;   /* seen in the message being taken, then last hello */
+    pys_buf cookie;     /* RFC 8446 4.2.2 */
+    pys_buf hello;      /* server: first ClientHello, to compare the second */
+    uint16_t retry_group; /* group named by a HelloRetryRequest, or 0 */
+    pys_rd peer_shares; /* valid while a ClientHello is processed */
+
+    pys_buf peer[PYS_N_OFFERS]; /* the peer's lists, raw */
+    pys_buf peer_schemes_cert;  /* signature_algorithms_cert, raw, or empty */
+    pys_buf alpn_chosen;        /* server: what goes into the answer */
+    bool name_accepted;         /* server: acknowledge server_name */
+    bool limit_got;             /* server: the client sent a record limit */
+
+    const pys_identity *id;     /* ours, chosen; NULL: none */
+    pys_settings *id_owner;     /* keeps id alive */
+    const pys_scheme *scheme;   /* for our CertificateVerify */
+    pys_buf request_context;    /* of a CertificateRequest */
+    pys_verdict verdict;
+    bool verdict_taken;
+};
+
+/* ---- the connection ---------------------------------------------------- */
+
+/* One direction of I/O. A thread that reads owns one, a writer the other. */
+typedef struct pys_flow {
+    pys_bio *bio; /* borrowed, or NULL */
+    pys_protect protect;
+    uint8_t secret[PYS_HASH_MAX]; /* its traffic secret, for updates */
+    pys_buf buf;     /* in: bytes of records; out: sealed records */
+    int want;        /* SSL_want(3) */
+    int err;         /* errno of a failed BIO */
+    int bio_fault;   /* BIO_R_ of a failed BIO */
+    bool ended;      /* in: a read moved nothing; EOF is to be asked */
+    bool flush_due;  /* out: BIO_flush is to follow */
+} pys_flow;
+
+enum { PYS_IN = 0, PYS_OUT = 1 };
+
+/* Bytes of records with refused early data that are passed over. */
+enum { PYS_EARLY_SKIP_MAX = 2 * PYS_CIPHER_MAX };
+
+/* Bits of SSL_get_shutdown(3). */
+enum { PYS_SENT_SHUTDOWN = 1, PYS_RECEIVED_SHUTDOWN = 2 };
+
+struct pys_conn {
+    pys_settings *set;
+    enum pys_role role;
+    _Atomic int phase;      /* enum pys_phase */
+    _Atomic int state;      /* enum pys_state */
+    _Atomic int closing;    /* PYS_SENT_SHUTDOWN, PYS_RECEIVED_SHUTDOWN */
+    _Atomic int update_due; /* a KeyUpdate to send: 1 plain, 2 asking */
+    _Atomic int alert_due;  /* alert to send + 1; level fatal unless 0, 90 */
+    atomic_flag faulted;
+    pys_fault fault;
+    _Atomic int misuse; /* SSL_R_ of the last wrong call */
+    pys_flow flow[2];
+    pys_hs *hs; /* NULL but while the handshake runs */
+
+    pys_buf msgs;      /* handshake bytes not yet taken as messages */
+    pys_rd plain;      /* decrypted and unread, inside flow[PYS_IN].buf */
+    size_t plain_raw;  /* bytes of that record to eat when plain is read */
+    _Atomic size_t n_pending; /* plain.n, for other threads */
+    bool failing;      /* the fault's alert is on its way out */
+    unsigned n_empty;  /* records without content in a row */
+    unsigned n_warnings; /* alerts passed over in a row */
+    unsigned n_updates; /* KeyUpdates in a row without data */
+    size_t early_left; /* refused early data still to be passed over */
+    unsigned n_ccs;    /* change_cipher_spec records seen */
+    bool first_record; /* nothing was received yet */
+
+    /* A write under way (RW-18): the caller's buffer and how far it is. */
+    const uint8_t *w_buf;
+    size_t w_len;
+    size_t w_sealed;
+    bool w_open;
+
+    /* Wishes of the application. */
+    pys_buf server_name; /* client: to send. server: received */
+    pys_hosts hosts;
+
+    /* Results. */
+    size_t send_max; /* longest content of a record we send (RFC 8449) */
+    uint16_t version;
+    const pys_suite *suite;
+    uint16_t group;
+    uint16_t own_scheme;
+    uint16_t peer_scheme;
+    bool retried;
+    pys_buf alpn;
+    pys_cert **peer_chain; /* leaf first */
+    size_t n_peer_chain;
+    long verify_result;
+    int verify_depth;
+    char *peername;
+    pys_buf peer_ca_names;
+    pys_buf offers[2][PYS_N_OFFERS]; /* own, peer; kept after a failure */
+    uint8_t exporter[PYS_HASH_MAX];
+    bool keep_keylog;
+    pys_buf keylog;      /* lines, each ended by a NUL */
+    pys_buf keylog_line; /* the one handed out */
+};
+
+/*
+ * Records a fatal fault and the alert that goes with it; the first one of a
+ * connection wins. Always false.
+ */
+bool pys_fail(pys_conn *c, int alert, unsigned reason);
+
+/* The same with entries of libcrypto in front of the reason. */
+bool pys_fail_after(pys_conn *c, const pys_fault *first, int alert,
+    unsigned reason);
+
+/* The same for libcrypto's and memory's failures: internal_error. */
+bool pys_fail_internal(pys_conn *c);
+
+/* Bytes n of a secret become a key log line, if anyone wants it. */
+PYS_MUST bool pys_keylog(pys_hs *hs, const char *label, const uint8_t *secret,
+    size_t n);
+
+/* Copies a raw list into a buffer, replacing what it held. */
+PYS_MUST bool pys_keep(pys_buf *to, pys_rd from);
+
+/* Highest and lowest version that settings allow; 0 if none. */
+uint16_t pys_version_max(const pys_settings *s);
+uint16_t pys_version_min(const pys_settings *s);
+
+/*
+ * Asks the application. True: it answered (hs->answer and the rest are set,
+ * and the question is closed). False: suspend with PYS_GO_ASK. A question
+ * that nobody registered for is answered PYS_GO_ON at once.
+ */
+PYS_MUST bool pys_ask(pys_hs *hs, enum pys_ask what);
+
+/* Most bytes of content in the next record: RFC 8449 binds protected ones. */
+static inline size_t
+pys_send_max(const pys_conn *c)
+{
+    return c->flow[PYS_OUT].protect.aead != NULL ? c->send_max
+                                                 : PYS_PLAIN_MAX;
+}
+
+/* Seals the messages built since the last call, in few records. */
+PYS_MUST bool pys_hs_seal(pys_hs *hs);
+
+/* A fresh handshake for c, or NULL. */
+PYS_MUST pys_hs *pys_hs_new(pys_conn *c);
+void pys_hs_free(pys_hs *hs);
+
+/* The handshake failed: keeps the peer's lists for the report, drops it. */
+void pys_hs_free_failed(pys_conn *c);
+
+#endif

@@ -1,0 +1,353 @@
+#include "handshake/flight.h"
+
+#include "handshake/keys.h"
+
+const pys_step pys_flight13[] = {
+    {
+        .name = "ClientHello",
+        .msg = &pys_msg_client_hello,
+        .from = PYS_CLIENT,
+        .sent = PYS_ST_TWCH,
+        .got = PYS_ST_TRCH,
+    },
+    {
+        /* RFC 8446 4.1.4. Its type is ServerHello's: see `is`. */
+        .name = "HelloRetryRequest",
+        .msg = &pys_msg_retry,
+        .from = PYS_SERVER,
+        .optional = true,
+        .sent = PYS_ST_TWSH,
+        .got = PYS_ST_TRSH,
+        .then = pys_keys_retry,
+    },
+    {
+        .name = "ClientHello (second)",
+        .msg = &pys_msg_client_hello,
+        .from = PYS_CLIENT,
+        .when = PYS_HS_RETRIED,
+        .sent = PYS_ST_TWCH,
+        .got = PYS_ST_TRCH,
+    },
+    {
+        .name = "ServerHello",
+        .msg = &pys_msg_server_hello,
+        .from = PYS_SERVER,
+        .sent = PYS_ST_TWSH,
+        .got = PYS_ST_TRSH,
+        .then = pys_keys_handshake,
+    },
+    {
+        .name = "EncryptedExtensions",
+        .msg = &pys_msg_encrypted_extensions,
+        .from = PYS_SERVER,
+        .sent = PYS_ST_TWEE,
+        .got = PYS_ST_TREE,
+    },
+    {
+        /* RFC 8446 4.3.2. The client learns of it from the next type. */
+        .name = "CertificateRequest",
+        .msg = &pys_msg_certificate_request,
+        .from = PYS_SERVER,
+        .unless = PYS_HS_PSK,
+        .optional = true,
+        .sent = PYS_ST_TWCR,
+        .got = PYS_ST_TRCR,
+    },
+    {
+        .name = "server Certificate",
+        .msg = &pys_msg_certificate,
+        .from = PYS_SERVER,
+        .unless = PYS_HS_PSK,
+        .sent = PYS_ST_TWSC,
+        .got = PYS_ST_TRSC,
+    },
+    {
+        .name = "server CertificateVerify",
+        .msg = &pys_msg_certificate_verify,
+        .from = PYS_SERVER,
+        .unless = PYS_HS_PSK,
+        .sent = PYS_ST_TWSCV,
+        .got = PYS_ST_TRSCV,
+    },
+    {
+        .name = "server Finished",
+        .msg = &pys_msg_finished,
+        .from = PYS_SERVER,
+        .sent = PYS_ST_TWFIN,
+        .got = PYS_ST_TRFIN,
+        .then = pys_keys_master,
+    },
+    {
+        .name = "client Certificate",
+        .msg = &pys_msg_certificate,
+        .from = PYS_CLIENT,
+        .when = PYS_HS_CLIENT_AUTH,
+        .sent = PYS_ST_TWCC,
+        .got = PYS_ST_TRCC,
+    },
+    {
+        .name = "client CertificateVerify",
+        .msg = &pys_msg_certificate_verify,
+        .from = PYS_CLIENT,
+        .when = PYS_HS_CLIENT_CERT,
+        .sent = PYS_ST_TWCV,
+        .got = PYS_ST_TRCV,
+    },
+    {
+        .name = "client Finished",
+        .msg = &pys_msg_finished,
+        .from = PYS_CLIENT,
+        .sent = PYS_ST_TWFIN,
+        .got = PYS_ST_TRFIN,
+        .then = pys_keys_traffic,
+    },
+    {.name = NULL},
+};
+
+/* Replay of published traces: see pys_test_put_message. */
+static bool
+replace_message(pys_hs *hs, size_t before)
+{
+    size_t n;
+    uint8_t *p = pys_injected(hs->step->msg->type, &n);
+    bool ok = true;
+
+    if (p != NULL) {
+        hs->unsealed.len = hs->unsealed.off + before;
+        ok = pys_buf_add(&hs->unsealed, p, n);
+        pys_free(p);
+    }
+    return ok;
+}
+
+/* Builds the message of the step behind those that wait to be sealed. */
+static bool
+build_message(pys_hs *hs)
+{
+    const pys_msg *msg = hs->step->msg;
+    size_t before = pys_buf_size(&hs->unsealed);
+    pys_wr w = pys_wr_to(&hs->unsealed);
+    pys_rd whole;
+    size_t at;
+
+    pys_wr_u8(&w, msg->type);
+    at = pys_wr_open24(&w);
+    if (!msg->build(hs, &w))
+        return false;
+    pys_wr_close24(&w, at);
+    if (!pys_wr_ok(&w) || !replace_message(hs, before))
+        return false;
+    whole = pys_rd_buf(&hs->unsealed);
+    return pys_transcript_add(&hs->transcript,
+        pys_rd_of(whole.p + before, whole.n - before));
+}
+
+static pys_go
+step_send(pys_hs *hs)
+{
+    /* RFC 8446 D.4: a client's dummy record precedes its second flight. */
+    bool first = hs->step == pys_flight13;
+
+    if ((!first && !hs->server && !pys_keys_dummy_ccs(hs)) ||
+        !build_message(hs)) {
+        (void)pys_fail_internal(hs->conn);
+        return PYS_GO_FAIL;
+    }
+    atomic_store(&hs->conn->state, hs->step->sent);
+    return PYS_GO_NEXT;
+}
+
+/*
+ * The next whole message in conn->msgs, header included. PYS_GO_READ if it
+ * is not all there.
+ */
+static pys_go
+next_message(pys_hs *hs, size_t max, pys_rd *whole)
+{
+    pys_rd in = pys_rd_buf(&hs->conn->msgs);
+    pys_rd at = in;
+    uint8_t type;
+    uint32_t len;
+
+    if (!pys_rd_u8(&at, &type) || !pys_rd_u24(&at, &len))
+        return PYS_GO_READ;
+    /* RFC 8446 4: a length that no such message can have. */
+    if (len > max) {
+        (void)pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
+            PYS_R_EXCESSIVE_MESSAGE_SIZE);
+        return PYS_GO_FAIL;
+    }
+    if (at.n < len)
+        return PYS_GO_READ;
+    *whole = pys_rd_of(in.p, PYS_MESSAGE_HEADER + len);
+    return PYS_GO_NEXT;
+}
+
+/* Is the message that has come the one of this step? */
+static bool
+step_fits(const pys_step *step, pys_rd whole)
+{
+    pys_rd body = pys_rd_of(whole.p + PYS_MESSAGE_HEADER,
+        whole.n - PYS_MESSAGE_HEADER);
+
+    return whole.p[0] == step->msg->type &&
+        (step->msg->is == NULL || step->msg->is(body));
+}
+
+static pys_go
+step_take(pys_hs *hs, pys_rd whole)
+{
+    pys_conn *c = hs->conn;
+    const pys_step *step = hs->step;
+    pys_rd body = pys_rd_of(whole.p + PYS_MESSAGE_HEADER,
+        whole.n - PYS_MESSAGE_HEADER);
+
+    /* RFC 8446 6.2: whatever cannot be read to its end is decode_error. */
+    if (!step->msg->process(hs, &body) || !pys_rd_end(&body)) {
+        (void)pys_fail(c, PYS_AD_DECODE_ERROR,
+            whole.n == PYS_MESSAGE_HEADER ? PYS_R_LENGTH_TOO_SHORT
+                                          : PYS_R_LENGTH_MISMATCH);
+        return PYS_GO_FAIL;
+    }
+    if (!pys_transcript_add(&hs->transcript, whole)) {
+        (void)pys_fail_internal(c);
+        return PYS_GO_FAIL;
+    }
+    pys_buf_eat(&c->msgs, whole.n);
+    atomic_store(&c->state, step->got);
+    return PYS_GO_NEXT;
+}
+
+/* Receives the message of the step, or finds that it was left out. */
+static pys_go
+step_receive(pys_hs *hs, bool *skipped)
+{
+    pys_conn *c = hs->conn;
+    const pys_step *step = hs->step;
+    pys_rd whole;
+    pys_go go;
+    uint8_t type;
+
+    if (pys_buf_size(&c->msgs) == 0)
+        return PYS_GO_READ;
+    type = *pys_buf_head(&c->msgs);
+    if (type != step->msg->type) {
+        *skipped = step->optional;
+        if (step->optional)
+            return PYS_GO_NEXT;
+        /* RFC 8446 4: a message that may not come here. */
+        (void)pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
+            PYS_R_UNEXPECTED_MESSAGE);
+        return PYS_GO_FAIL;
+    }
+    go = next_message(hs, step->msg->max, &whole);
+    if (go != PYS_GO_NEXT)
+        return go;
+    if (!step_fits(step, whole)) {
+        *skipped = step->optional;
+        if (step->optional)
+            return PYS_GO_NEXT;
+        /* RFC 8446 4.1.4: a second HelloRetryRequest. */
+        (void)pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
+            PYS_R_UNEXPECTED_MESSAGE);
+        return PYS_GO_FAIL;
+    }
+    return step_take(hs, whole);
+}
+
+static bool
+step_left_out(const pys_hs *hs)
+{
+    const pys_step *step = hs->step;
+
+    return (hs->flags & step->when) != step->when ||
+        (hs->flags & step->unless) != 0;
+}
+
+/* Runs the message of the step; *skipped says that there was none. */
+static pys_go
+step_message(pys_hs *hs, bool *skipped)
+{
+    const pys_step *step = hs->step;
+
+    if (step->from == hs->conn->role) {
+        if (step->optional && !step->msg->wanted(hs)) {
+            *skipped = true;
+            return PYS_GO_NEXT;
+        }
+        return step_send(hs);
+    }
+    return step_receive(hs, skipped);
+}
+
+/* One step: message, decisions, key changes. */
+static pys_go
+step_run(pys_hs *hs)
+{
+    const pys_step *step = hs->step;
+    bool skipped = false;
+    pys_go go = PYS_GO_NEXT;
+
+    if (!hs->settling)
+        go = step_message(hs, &skipped);
+    if (go != PYS_GO_NEXT || skipped)
+        return go;
+    if (step->from != hs->conn->role && step->msg->settle != NULL) {
+        hs->settling = true;
+        go = step->msg->settle(hs);
+        if (go != PYS_GO_NEXT)
+            return go;
+        hs->settling = false;
+    }
+    if (step->then != NULL && !step->then(hs)) {
+        (void)pys_fail_internal(hs->conn);
+        return PYS_GO_FAIL;
+    }
+    return PYS_GO_NEXT;
+}
+
+static pys_go
+flight_walk(pys_hs *hs)
+{
+    while (hs->step->name != NULL) {
+        if (!step_left_out(hs)) {
+            pys_go go = step_run(hs);
+
+            if (go != PYS_GO_NEXT)
+                return go;
+        }
+        hs->step++;
+    }
+    return PYS_GO_DONE;
+}
+
+pys_go
+pys_flight_run(pys_conn *c)
+{
+    pys_hs *hs = c->hs;
+    pys_go go;
+
+    if (hs->step == NULL)
+        hs->step = pys_flight13;
+    go = flight_walk(hs);
+    if (go == PYS_GO_FAIL)
+        (void)pys_fail(c, PYS_AD_DECODE_ERROR, PYS_R_LENGTH_MISMATCH);
+    /* What was built before a failure goes out before its alert. */
+    return pys_hs_seal(hs) ? go : PYS_GO_FAIL;
+}
+
+void
+pys_flight_finish(pys_conn *c)
+{
+    pys_hs_free(c->hs);
+    c->hs = NULL;
+    for (size_t i = 0; i < PYS_N_OFFERS; i++) {
+        pys_buf_wipe(&c->offers[0][i]);
+        pys_buf_wipe(&c->offers[1][i]);
+    }
+    pys_buf_wipe(&c->msgs);
+    if (pys_buf_size(&c->flow[PYS_IN].buf) == 0)
+        pys_buf_wipe(&c->flow[PYS_IN].buf);
+    atomic_store(&c->state, PYS_ST_OK);
+    atomic_store(&c->phase, PYS_OPEN);
+}

@@ -1,0 +1,106 @@
+/*
+ * The handshake as data: one ordered list of steps a version, and the loop
+ * that walks it for both sides (RFC 8446 2, A).
+ */
+#ifndef PYS_FLIGHT_H
+#define PYS_FLIGHT_H
+
+#include "handshake/conn.h"
+
+/* RFC 8446 B.3. */
+enum {
+    PYS_MT_CLIENT_HELLO = 1,
+    PYS_MT_SERVER_HELLO = 2,
+    PYS_MT_NEW_SESSION_TICKET = 4,
+    PYS_MT_END_OF_EARLY_DATA = 5,
+    PYS_MT_ENCRYPTED_EXTENSIONS = 8,
+    PYS_MT_CERTIFICATE = 11,
+    PYS_MT_CERTIFICATE_REQUEST = 13,
+    PYS_MT_CERTIFICATE_VERIFY = 15,
+    PYS_MT_FINISHED = 20,
+    PYS_MT_KEY_UPDATE = 24,
+    PYS_MT_MESSAGE_HASH = 254
+};
+
+enum { PYS_MESSAGE_HEADER = 4 };
+
+/*
+ * A handshake message. The loop writes and reads the header, checks that
+ * process leaves nothing over, and keeps the transcript: process runs before
+ * the message is added to it.
+ */
+typedef struct pys_msg {
+    uint8_t type;
+    size_t max; /* longest body accepted (RFC 8446 4; ours where silent) */
+    /* Writes the body. */
+    bool (*build)(pys_hs *hs, pys_wr *w);
+    /* Takes the body; must read it to its end. */
+    bool (*process)(pys_hs *hs, pys_rd *in);
+    /* Sender: is this optional message to be sent? NULL: yes. */
+    bool (*wanted)(pys_hs *hs);
+    /*
+     * Receiver: is this body (of this type) the optional message? NULL: the
+     * type decides.
+     */
+    bool (*is)(pys_rd body);
+    /*
+     * Runs after process and before anything follows: decisions that may ask
+     * the application. Called again after PYS_GO_ASK. NULL: nothing.
+     */
+    pys_go (*settle)(pys_hs *hs);
+} pys_msg;
+
+struct pys_step {
+    const char *name; /* NULL ends the list */
+    const pys_msg *msg;
+    enum pys_role from;
+    unsigned when;   /* skip unless all these flags are set */
+    unsigned unless; /* skip if any of these flags is set */
+    bool optional;   /* wanted/is/type decide */
+    enum pys_state sent;
+    enum pys_state got;
+    /* After the message is in the transcript: keys and the like. */
+    bool (*then)(pys_hs *hs);
+};
+
+extern const pys_step pys_flight13[];
+
+/*
+ * Goes on as far as it can: writes messages into flow[PYS_OUT].buf, takes
+ * them from conn->msgs. PYS_GO_READ: wants another record. PYS_GO_DONE: every
+ * step is done; once the bytes are handed over, pys_flight_finish.
+ */
+pys_go pys_flight_run(pys_conn *c);
+
+/* Drops what only the handshake needed; the connection is open. */
+void pys_flight_finish(pys_conn *c);
+
+/* Messages of the lists. */
+extern const pys_msg pys_msg_client_hello;
+extern const pys_msg pys_msg_retry; /* HelloRetryRequest */
+extern const pys_msg pys_msg_server_hello;
+extern const pys_msg pys_msg_encrypted_extensions;
+extern const pys_msg pys_msg_certificate_request;
+extern const pys_msg pys_msg_certificate;
+extern const pys_msg pys_msg_certificate_verify;
+extern const pys_msg pys_msg_finished;
+
+/*
+ * Messages of an established connection (msg_post.c): takes every whole one
+ * in conn->msgs. *moved is set if at least one was taken.
+ */
+PYS_MUST bool pys_post_take(pys_conn *c, bool *moved);
+
+/*
+ * Server: every decision on a ClientHello (choose.c); its settle. PYS_GO_ASK
+ * comes back here once the application has answered.
+ */
+pys_go pys_choose(pys_hs *hs);
+
+/*
+ * Server: picks certificate and scheme for what the client offered
+ * (hs->id, hs->scheme). False with the fault recorded if nothing fits.
+ */
+PYS_MUST bool pys_identity_choose(pys_hs *hs);
+
+#endif

@@ -1,0 +1,128 @@
+#include "handshake/keys.h"
+
+/*
+ * RFC 8446 5.1: no message may span a key change, so nothing may be left
+ * over when the keys of what comes in change.
+ */
+static bool
+boundary(pys_conn *c)
+{
+    if (pys_buf_size(&c->msgs) != 0)
+        return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
+            PYS_R_NOT_ON_RECORD_BOUNDARY);
+    return true;
+}
+
+static bool
+install(pys_hs *hs, int direction, const uint8_t *secret)
+{
+    pys_flow *flow = &hs->conn->flow[direction];
+
+    if (direction == PYS_IN ? !boundary(hs->conn) : !pys_hs_seal(hs))
+        return false;
+    memcpy(flow->secret, secret, PYS_HASH_MAX);
+    return pys_protect_install(&flow->protect, hs->suite,
+        hs->transcript.scratch, secret, direction == PYS_OUT);
+}
+
+bool
+pys_keys_dummy_ccs(pys_hs *hs)
+{
+    static const uint8_t one = 1;
+    pys_flow *out = &hs->conn->flow[PYS_OUT];
+
+    if ((hs->flags & PYS_HS_COMPAT) == 0 ||
+        (hs->flags & PYS_HS_CCS_SENT) != 0)
+        return true;
+    if (!pys_hs_seal(hs))
+        return false;
+    hs->flags |= PYS_HS_CCS_SENT;
+    atomic_store(&hs->conn->state, PYS_ST_TWCCS);
+    out->flush_due = true;
+    return pys_record_seal(&(pys_protect){.aead = NULL},
+        PYS_RT_CHANGE_CIPHER_SPEC, pys_rd_of(&one, 1), 0, &out->buf);
+}
+
+bool
+pys_keys_retry(pys_hs *hs)
+{
+    /* RFC 8446 D.4: a server's goes right after its first message. */
+    return !hs->server || pys_keys_dummy_ccs(hs);
+}
+
+bool
+pys_keys_handshake(pys_hs *hs)
+{
+    uint8_t hash[PYS_HASH_MAX];
+    pys_keys13 *k = &hs->keys;
+    size_t n = pys_hash_len(hs->suite->hash);
+    bool ok;
+
+    ok = pys_transcript_now(&hs->transcript, hash) &&
+        pys_keys13_early(k, hs->transcript.scratch, hs->suite->hash,
+            pys_rd_of(NULL, 0)) &&
+        pys_keys13_handshake(k, hs->transcript.scratch,
+            pys_rd_of(hs->secret, hs->n_secret), hash) &&
+        pys_keylog(hs, "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+            k->client_handshake, n) &&
+        pys_keylog(hs, "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+            k->server_handshake, n);
+    pys_wipe(hs->secret, sizeof(hs->secret));
+    if (!ok)
+        return false;
+    if (hs->server)
+        return pys_keys_dummy_ccs(hs) &&
+            install(hs, PYS_OUT, k->server_handshake) &&
+            install(hs, PYS_IN, k->client_handshake);
+    /* From here on an alert goes out encrypted (RFC 8446 6). */
+    return install(hs, PYS_IN, k->server_handshake) &&
+        install(hs, PYS_OUT, k->client_handshake);
+}
+
+bool
+pys_keys_master(pys_hs *hs)
+{
+    uint8_t hash[PYS_HASH_MAX];
+    pys_keys13 *k = &hs->keys;
+    size_t n = pys_hash_len(hs->suite->hash);
+
+    if (!pys_transcript_now(&hs->transcript, hash) ||
+        !pys_keys13_master(k, hs->transcript.scratch, hash))
+        return false;
+    memcpy(hs->conn->exporter, k->exporter, PYS_HASH_MAX);
+    if (!pys_keylog(hs, "CLIENT_TRAFFIC_SECRET_0", k->client_traffic, n) ||
+        !pys_keylog(hs, "SERVER_TRAFFIC_SECRET_0", k->server_traffic, n) ||
+        !pys_keylog(hs, "EXPORTER_SECRET", k->exporter, n))
+        return false;
+    if (!hs->server)
+        return install(hs, PYS_IN, k->server_traffic);
+    atomic_store(&hs->conn->state, PYS_ST_TED);
+    return install(hs, PYS_OUT, k->server_traffic);
+}
+
+bool
+pys_keys_traffic(pys_hs *hs)
+{
+    return hs->server ? install(hs, PYS_IN, hs->keys.client_traffic)
+                      : install(hs, PYS_OUT, hs->keys.client_traffic);
+}
+
+bool
+pys_keys_update(pys_conn *c, int direction)
+{
+    pys_flow *flow = &c->flow[direction];
+    pys_hash *scratch = pys_hash_new();
+    bool ok;
+
+    if (direction == PYS_IN && !boundary(c)) {
+        pys_hash_free(scratch);
+        return false;
+    }
+    ok = scratch != NULL &&
+        pys_keys13_update(scratch, flow->protect.suite->hash,
+            flow->secret) &&
+        pys_protect_install(&flow->protect, flow->protect.suite, scratch,
+            flow->secret, direction == PYS_OUT);
+    pys_hash_free(scratch);
+    return ok || pys_fail_internal(c);
+}

@@ -1,0 +1,470 @@
+/*
+ * CertificateRequest, Certificate and CertificateVerify (RFC 8446 4.3.2,
+ * 4.4.2, 4.4.3), and the choice of our own certificate.
+ */
+#include "handshake/ext.h"
+#include "handshake/flight.h"
+
+enum { CERT_MESSAGE_MAX = 102400, ERR_ASN1_LIB = 0x80000 + 13 };
+
+/* ---- our certificate --------------------------------------------------- */
+
+/* Our slot for a scheme, if it holds a key that can make the signature. */
+static const pys_identity *
+slot_for(const pys_settings *set, const pys_scheme *scheme)
+{
+    const pys_identity *id;
+
+    if (scheme == NULL || !scheme->tls13)
+        return NULL;
+    id = &set->ids.slot[scheme->key];
+    if (!pys_identity_whole(id) || !pys_scheme_fits(scheme, id->key))
+        return NULL;
+    return id;
+}
+
+/* The first scheme of `first` that is in `second` too and that we can make. */
+static bool
+choose_from(pys_hs *hs, pys_rd first, pys_rd second)
+{
+    uint16_t id;
+
+    while (pys_rd_u16(&first, &id)) {
+        const pys_scheme *scheme = pys_scheme_find(id);
+        const pys_identity *own = slot_for(hs->conn->set, scheme);
+
+        if (own != NULL && pys_rd_has_u16(second, id)) {
+            pys_settings_free(hs->id_owner);
+            hs->id_owner = pys_settings_up_ref(hs->conn->set);
+            hs->id = own;
+            hs->scheme = scheme;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Our own list in the form of the wire. */
+static bool
+own_schemes(const pys_settings *set, pys_buf *out)
+{
+    const pys_list *list = &set->lists[PYS_KIND_SCHEME];
+    pys_wr w = pys_wr_to(out);
+
+    for (size_t i = 0; i < list->n; i++)
+        pys_wr_u16(&w, list->ids[i]);
+    return pys_wr_ok(&w);
+}
+
+/* Sets hs->id and hs->scheme, or leaves them NULL. False: memory. */
+static bool
+choose_identity(pys_hs *hs)
+{
+    pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_SCHEMES]);
+    const pys_settings *set = hs->conn->set;
+    pys_buf ours;
+    bool ok;
+
+    pys_buf_init(&ours, PYS_LIST_MAX * sizeof(uint16_t));
+    ok = own_schemes(set, &ours);
+    if (ok && pys_setting(set, PYS_OPTIONS, PYS_OP_SERVER_PREFERENCE))
+        (void)choose_from(hs, pys_rd_buf(&ours), theirs);
+    else if (ok)
+        (void)choose_from(hs, theirs, pys_rd_buf(&ours));
+    pys_buf_wipe(&ours);
+    return ok;
+}
+
+static bool
+any_identity(const pys_settings *set)
+{
+    for (size_t i = 0; i < PYS_N_KEY_TYPES; i++) {
+        if (pys_identity_whole(&set->ids.slot[i]))
+            return true;
+    }
+    return false;
+}
+
+bool
+pys_identity_choose(pys_hs *hs)
+{
+    pys_conn *c = hs->conn;
+
+    if (!any_identity(c->set))
+        return pys_fail(c, PYS_AD_HANDSHAKE_FAILURE, PYS_R_NO_SHARED_CIPHER);
+    if (!choose_identity(hs))
+        return pys_fail_internal(c);
+    /* RFC 8446 4.4.3: a scheme the client offered, or none at all. */
+    if (hs->id == NULL)
+        return pys_fail(c, PYS_AD_HANDSHAKE_FAILURE,
+            PYS_R_NO_SUITABLE_SIGNATURE_ALGORITHM);
+    c->own_scheme = hs->scheme->id;
+    return true;
+}
+
+/* ---- CertificateRequest ------------------------------------------------ */
+
+static bool
+request_wanted(pys_hs *hs)
+{
+    return pys_setting(hs->conn->set, PYS_VERIFY_MODE, PYS_VERIFY_PEER);
+}
+
+static bool
+request_build(pys_hs *hs, pys_wr *w)
+{
+    hs->flags |= PYS_HS_CLIENT_AUTH;
+    /* RFC 8446 4.3.2: no context but for post-handshake authentication. */
+    pys_wr_u8(w, 0);
+    return pys_exts_build(hs, PYS_IN_CR, w);
+}
+
+static bool
+request_process(pys_hs *hs, pys_rd *in)
+{
+    pys_rd context;
+    pys_rd exts;
+
+    if (!pys_rd_vec8(in, &context) || !pys_rd_vec16(in, &exts))
+        return false;
+    /* RFC 8446 4.3.2: zero length within the handshake. */
+    if (context.n != 0)
+        return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
+            PYS_R_LENGTH_MISMATCH);
+    hs->flags |= PYS_HS_CLIENT_AUTH;
+    if (!pys_exts_process(hs, PYS_IN_CR, exts))
+        return false;
+    /* RFC 8446 4.3.2: signature_algorithms must be there. */
+    if (!pys_ext_seen(hs, PYS_EXT_SIGNATURE_ALGORITHMS))
+        return pys_fail(hs->conn, PYS_AD_MISSING_EXTENSION,
+            PYS_R_MISSING_SIGALGS_EXTENSION);
+    return true;
+}
+
+/* The client may still bring a certificate (CERT-18, CERT-20). */
+static pys_go
+request_settle(pys_hs *hs)
+{
+    if (!pys_ask(hs, PYS_ASK_CERT))
+        return PYS_GO_ASK;
+    if (hs->answer == PYS_REFUSE) {
+        (void)pys_fail(hs->conn, PYS_AD_INTERNAL_ERROR, PYS_R_CERT_CB_ERROR);
+        return PYS_GO_FAIL;
+    }
+    if (!choose_identity(hs)) {
+        (void)pys_fail_internal(hs->conn);
+        return PYS_GO_FAIL;
+    }
+    return PYS_GO_NEXT;
+}
+
+const pys_msg pys_msg_certificate_request = {
+    .type = PYS_MT_CERTIFICATE_REQUEST,
+    .max = 1 + 255 + 2 + 65535,
+    .build = request_build,
+    .process = request_process,
+    .wanted = request_wanted,
+    .settle = request_settle,
+};
+
+/* ---- Certificate ------------------------------------------------------- */
+
+static void
+entry_build(pys_cert *cert, pys_wr *w)
+{
+    pys_rd der = pys_cert_bytes(cert);
+
+    pys_wr_u24(w, der.n);
+    pys_wr_rd(w, der);
+}
+
+static void
+chain_build(pys_cert *const *chain, size_t n, pys_wr *w)
+{
+    for (size_t i = 0; i < n; i++) {
+        entry_build(chain[i], w);
+        pys_wr_u16(w, 0);
+    }
+}
+
+/* CERT-12: with no chain of its own, issuers come from the trust store. */
+static bool
+issuers_build(pys_hs *hs, pys_wr *w)
+{
+    const pys_settings *set = hs->id_owner;
+    pys_cert *found[PYS_CHAIN_MAX];
+    size_t n = 0;
+
+    if (pys_setting(set, PYS_MODE, PYS_MODE_NO_AUTO_CHAIN) ||
+        set->trust == NULL || pys_trust_count(set->trust) == 0)
+        return true;
+    if (!pys_trust_issuers(set->trust, hs->id->leaf, found,
+            PYS_COUNT(found), &n))
+        return false;
+    chain_build(found, n, w);
+    for (size_t i = 0; i < n; i++)
+        pys_cert_free(found[i]);
+    return true;
+}
+
+/* Leaf first, each with its extensions (RFC 8446 4.4.2). */
+static bool
+list_build(pys_hs *hs, pys_wr *w)
+{
+    const pys_identity *id = hs->id;
+    const pys_identities *ids = &hs->id_owner->ids;
+
+    entry_build(id->leaf, w);
+    if (!pys_exts_build(hs, PYS_IN_CT, w))
+        return false;
+    if (id->n_chain != 0)
+        chain_build(id->chain, id->n_chain, w);
+    else if (ids->n_extra != 0)
+        chain_build(ids->extra, ids->n_extra, w);
+    else
+        return issuers_build(hs, w);
+    return true;
+}
+
+static bool
+certificate_build(pys_hs *hs, pys_wr *w)
+{
+    size_t at;
+
+    pys_wr_vec8(w, pys_rd_buf(&hs->request_context));
+    at = pys_wr_open24(w);
+    if (hs->id != NULL && !list_build(hs, w))
+        return false;
+    pys_wr_close24(w, at);
+    if (!hs->server && hs->id != NULL) {
+        hs->flags |= PYS_HS_CLIENT_CERT;
+        hs->conn->own_scheme = hs->scheme->id;
+    }
+    return true;
+}
+
+static bool
+keep_cert(pys_conn *c, pys_rd der)
+{
+    pys_fault f;
+    pys_cert *cert;
+
+    pys_fault_init(&f);
+    if (c->n_peer_chain == PYS_CHAIN_MAX)
+        return pys_fail(c, PYS_AD_BAD_CERTIFICATE,
+            PYS_R_EXCESSIVE_MESSAGE_SIZE);
+    if (c->peer_chain == NULL) {
+        c->peer_chain = pys_alloc(PYS_CHAIN_MAX * sizeof(*c->peer_chain));
+        if (c->peer_chain == NULL)
+            return pys_fail_internal(c);
+    }
+    cert = pys_cert_from_der(der.p, der.n, &f);
+    /* RFC 8446 4.4.2.4, 6.2: corrupt. */
+    if (cert == NULL)
+        return pys_fail_after(c, &f, PYS_AD_BAD_CERTIFICATE, ERR_ASN1_LIB);
+    c->peer_chain[c->n_peer_chain++] = cert;
+    return true;
+}
+
+static bool
+list_process(pys_hs *hs, pys_rd list)
+{
+    pys_conn *c = hs->conn;
+    pys_rd der;
+    pys_rd exts;
+
+    while (!pys_rd_end(&list)) {
+        if (!pys_rd_vec24(&list, &der) || !pys_rd_vec16(&list, &exts) ||
+            der.n == 0)
+            return false;
+        if (!keep_cert(c, der) || !pys_exts_process(hs, PYS_IN_CT, exts))
+            return false;
+    }
+    return true;
+}
+
+static bool
+certificate_process(pys_hs *hs, pys_rd *in)
+{
+    pys_rd context;
+    pys_rd list;
+
+    if (!pys_rd_vec8(in, &context) || !pys_rd_vec24(in, &list))
+        return false;
+    /* RFC 8446 4.4.2: empty, as in our request. */
+    if (context.n != 0)
+        return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
+            PYS_R_LENGTH_MISMATCH);
+    /* RFC 8446 4.4.2.4: a server must have one; decode_error. */
+    if (list.n == 0 && !hs->server)
+        return false;
+    if (list.n != 0 && hs->server)
+        hs->flags |= PYS_HS_CLIENT_CERT;
+    return list_process(hs, list);
+}
+
+/* RFC 8446 4.4.2.4: the server says what it does without one. */
+static pys_go
+no_certificate(pys_hs *hs)
+{
+    const pys_settings *set = hs->conn->set;
+
+    if (pys_setting(set, PYS_VERIFY_MODE, PYS_VERIFY_PEER) &&
+        pys_setting(set, PYS_VERIFY_MODE, PYS_VERIFY_FAIL_IF_NO_CERT)) {
+        (void)pys_fail(hs->conn, PYS_AD_CERTIFICATE_REQUIRED,
+            PYS_R_PEER_DID_NOT_RETURN_A_CERTIFICATE);
+        return PYS_GO_FAIL;
+    }
+    return PYS_GO_NEXT;
+}
+
+static bool
+run_verification(pys_hs *hs)
+{
+    pys_conn *c = hs->conn;
+    const pys_settings *set = c->set;
+    pys_verify_job job = {
+        .trust = set->trust,
+        .chain = c->peer_chain,
+        .n_chain = c->n_peer_chain,
+        .server = !hs->server,
+        .depth = (int)set->numbers[PYS_VERIFY_DEPTH],
+        .security_level = (int)set->numbers[PYS_SECURITY_LEVEL],
+        .host_flags = (unsigned)set->numbers[PYS_HOST_FLAGS],
+        .hosts = &c->hosts,
+    };
+
+    if (!pys_verify_chain(&job, &hs->verdict))
+        return pys_fail_internal(c);
+    hs->verdict_taken = true;
+    c->verify_result = hs->verdict.result;
+    c->verify_depth = hs->verdict.depth;
+    c->peername = hs->verdict.peername;
+    hs->verdict.peername = NULL;
+    return true;
+}
+
+/* The application's word counts if it was asked, else libcrypto's. */
+static bool
+certificate_accepted(const pys_hs *hs)
+{
+    const pys_conn *c = hs->conn;
+
+    if (pys_setting(c->set, PYS_ASKS, (int64_t)1 << PYS_ASK_VERIFY))
+        return hs->answer == PYS_GO_ON;
+    return c->verify_result == 0;
+}
+
+static pys_go
+certificate_settle(pys_hs *hs)
+{
+    pys_conn *c = hs->conn;
+    int alert;
+
+    if (c->n_peer_chain == 0)
+        return no_certificate(hs);
+    if (!hs->verdict_taken && !run_verification(hs))
+        return PYS_GO_FAIL;
+    if (!pys_ask(hs, PYS_ASK_VERIFY))
+        return PYS_GO_ASK;
+    if (!pys_setting(c->set, PYS_VERIFY_MODE, PYS_VERIFY_PEER) ||
+        certificate_accepted(hs))
+        return PYS_GO_NEXT;
+    alert = hs->answer == PYS_REFUSE ? hs->answer_alert
+                                     : pys_verify_alert(c->verify_result);
+    /* RFC 8446 4.4.2.4. */
+    (void)pys_fail(c, alert, PYS_R_CERTIFICATE_VERIFY_FAILED);
+    return PYS_GO_FAIL;
+}
+
+const pys_msg pys_msg_certificate = {
+    .type = PYS_MT_CERTIFICATE,
+    .max = CERT_MESSAGE_MAX,
+    .build = certificate_build,
+    .process = certificate_process,
+    .settle = certificate_settle,
+};
+
+/* ---- CertificateVerify ------------------------------------------------- */
+
+enum { PADDING = 64, CONTEXT_MAX = 33, CONTENT_MAX = 64 + 33 + 1 + 48 };
+
+/* RFC 8446 4.4.3: spaces, context, zero, transcript hash. */
+static bool
+verify_content(pys_hs *hs, bool server, uint8_t *out, size_t *n)
+{
+    static const char by_server[] = "TLS 1.3, server CertificateVerify";
+    static const char by_client[] = "TLS 1.3, client CertificateVerify";
+
+    for (size_t i = 0; i < PADDING; i++)
+        out[i] = ' ';
+    memcpy(out + PADDING, server ? by_server : by_client, CONTEXT_MAX);
+    out[PADDING + CONTEXT_MAX] = 0;
+    *n = PADDING + CONTEXT_MAX + 1 + pys_hash_len(hs->suite->hash);
+    return pys_transcript_now(&hs->transcript,
+        out + PADDING + CONTEXT_MAX + 1);
+}
+
+static bool
+verify_build(pys_hs *hs, pys_wr *w)
+{
+    uint8_t content[CONTENT_MAX];
+    uint8_t sig[PYS_SIG_MAX];
+    size_t n;
+    size_t n_sig;
+
+    if (!verify_content(hs, hs->server, content, &n) ||
+        !pys_sign(hs->id->key, hs->scheme->id, pys_rd_of(content, n), sig,
+            &n_sig))
+        return pys_fail_internal(hs->conn);
+    pys_wr_u16(w, hs->scheme->id);
+    pys_wr_vec16(w, pys_rd_of(sig, n_sig));
+    return true;
+}
+
+/* RFC 8446 4.4.3: offered, of TLS 1.3, and fit for the certificate's key. */
+static bool
+scheme_allowed(pys_conn *c, uint16_t id, pys_key *key)
+{
+    const pys_scheme *scheme = pys_scheme_find(id);
+
+    return scheme != NULL && scheme->tls13 &&
+        pys_rd_has_u16(pys_rd_buf(&c->offers[0][PYS_OFFER_SCHEMES]), id) &&
+        pys_scheme_fits(scheme, key);
+}
+
+static bool
+verify_process(pys_hs *hs, pys_rd *in)
+{
+    pys_conn *c = hs->conn;
+    pys_cert *leaf = c->peer_chain[0];
+    pys_key *key = pys_cert_key(leaf);
+    uint8_t content[CONTENT_MAX];
+    uint16_t scheme;
+    pys_rd sig;
+    size_t n;
+
+    if (!pys_rd_u16(in, &scheme) || !pys_rd_vec16(in, &sig))
+        return false;
+    /* RFC 8446 4.4.2: a key that TLS cannot use, or that may not sign. */
+    if (key == NULL || !pys_cert_may_sign(leaf))
+        return pys_fail(c, PYS_AD_UNSUPPORTED_CERTIFICATE,
+            PYS_R_WRONG_CERTIFICATE_TYPE);
+    if (!scheme_allowed(c, scheme, key))
+        return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER,
+            PYS_R_WRONG_SIGNATURE_TYPE);
+    if (!verify_content(hs, !hs->server, content, &n))
+        return pys_fail_internal(c);
+    /* RFC 8446 4.4.3. */
+    if (!pys_verify(key, scheme, pys_rd_of(content, n), sig))
+        return pys_fail(c, PYS_AD_DECRYPT_ERROR, PYS_R_BAD_SIGNATURE);
+    c->peer_scheme = scheme;
+    return true;
+}
+
+const pys_msg pys_msg_certificate_verify = {
+    .type = PYS_MT_CERTIFICATE_VERIFY,
+    .max = 2 + 2 + 65535,
+    .build = verify_build,
+    .process = verify_process,
+};

@@ -1,0 +1,53 @@
+/*
+ * Finished (RFC 8446 4.4.4).
+ */
+#include "handshake/flight.h"
+
+/* verify_data of one side over the transcript up to now. */
+static bool
+verify_data(pys_hs *hs, bool server, uint8_t *out)
+{
+    uint8_t hash[PYS_HASH_MAX];
+    const uint8_t *base = server ? hs->keys.server_handshake
+                                 : hs->keys.client_handshake;
+
+    return pys_transcript_now(&hs->transcript, hash) &&
+        pys_keys13_finished(hs->transcript.scratch, hs->suite->hash, base,
+            hash, out);
+}
+
+static bool
+finished_build(pys_hs *hs, pys_wr *w)
+{
+    uint8_t *out = pys_wr_room(w, pys_hash_len(hs->suite->hash));
+
+    return out != NULL && verify_data(hs, hs->server, out);
+}
+
+static bool
+finished_process(pys_hs *hs, pys_rd *in)
+{
+    uint8_t expected[PYS_HASH_MAX];
+    size_t n = pys_hash_len(hs->suite->hash);
+    pys_rd got;
+    bool same;
+
+    if (!pys_rd_bytes(in, n, &got) || !pys_rd_end(in))
+        return false;
+    if (!verify_data(hs, !hs->server, expected))
+        return pys_fail_internal(hs->conn);
+    same = pys_same(got.p, expected, n);
+    pys_wipe(expected, sizeof(expected));
+    /* RFC 8446 4.4.4: wrong verify_data is decrypt_error. */
+    if (!same)
+        return pys_fail(hs->conn, PYS_AD_DECRYPT_ERROR,
+            PYS_R_DIGEST_CHECK_FAILED);
+    return true;
+}
+
+const pys_msg pys_msg_finished = {
+    .type = PYS_MT_FINISHED,
+    .max = PYS_HASH_MAX,
+    .build = finished_build,
+    .process = finished_process,
+};

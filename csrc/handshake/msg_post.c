@@ -1,0 +1,119 @@
+/*
+ * Messages after the handshake (RFC 8446 4.6): tickets, key updates.
+ */
+#include "handshake/flight.h"
+#include "handshake/keys.h"
+
+/* KeyUpdates in a row without data that are still obeyed (RW-29). */
+enum { UPDATES_MAX = 32, TICKET_LIFETIME_MAX = 604800 };
+
+/*
+ * RFC 8446 4.6.1. Tickets are read and judged; resumption is not offered, so
+ * nothing is kept of them.
+ */
+static bool
+ticket_process(pys_conn *c, pys_rd *in)
+{
+    uint32_t lifetime;
+    uint32_t age_add;
+    pys_rd nonce;
+    pys_rd ticket;
+    pys_rd exts;
+    pys_rd content;
+    uint16_t type;
+
+    if (c->role != PYS_CLIENT)
+        return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
+            PYS_R_UNEXPECTED_MESSAGE);
+    if (!pys_rd_u32(in, &lifetime) || !pys_rd_u32(in, &age_add) ||
+        !pys_rd_vec8(in, &nonce) || !pys_rd_vec16(in, &ticket) ||
+        !pys_rd_vec16(in, &exts) || ticket.n == 0)
+        return false;
+    /* RFC 8446 4.6.1: no more than seven days. */
+    if (lifetime > TICKET_LIFETIME_MAX)
+        return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_EXTENSION);
+    while (!pys_rd_end(&exts)) {
+        if (!pys_rd_u16(&exts, &type) || !pys_rd_vec16(&exts, &content))
+            return false;
+    }
+    return true;
+}
+
+/* RFC 8446 4.6.3. */
+static bool
+update_process(pys_conn *c, pys_rd *in)
+{
+    uint8_t request;
+    int none = 0;
+
+    if (!pys_rd_u8(in, &request) || !pys_rd_end(in))
+        return false;
+    if (request > 1)
+        return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_KEY_UPDATE);
+    if (++c->n_updates > UPDATES_MAX)
+        return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
+            PYS_R_TOO_MANY_KEY_UPDATES);
+    if (!pys_keys_update(c, PYS_IN))
+        return false;
+    /* The answer goes out with the next write; one does for several. */
+    if (request == 1)
+        (void)atomic_compare_exchange_strong(&c->update_due, &none, 1);
+    return true;
+}
+
+static bool
+post_process(pys_conn *c, uint8_t type, pys_rd *body)
+{
+    switch (type) {
+    case PYS_MT_NEW_SESSION_TICKET:
+        return ticket_process(c, body);
+    case PYS_MT_KEY_UPDATE:
+        return update_process(c, body);
+    default:
+        /* RFC 8446 4.6.2, 4: also a CertificateRequest nobody offered. */
+        return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
+            PYS_R_UNEXPECTED_MESSAGE);
+    }
+}
+
+/* Longest message there is: a ticket with all its extensions. */
+enum { POST_MAX = 4 + 4 + 1 + 255 + 2 + 65535 + 2 + 65535 };
+
+bool
+pys_post_take(pys_conn *c, bool *moved)
+{
+    uint8_t type;
+    uint32_t len;
+    pys_rd body;
+
+    for (;;) {
+        pys_rd in = pys_rd_buf(&c->msgs);
+
+        if (!pys_rd_u8(&in, &type))
+            return true;
+        /* RFC 8446 4: known before its length is. */
+        if (type != PYS_MT_NEW_SESSION_TICKET && type != PYS_MT_KEY_UPDATE)
+            return post_process(c, type, NULL);
+        if (!pys_rd_u24(&in, &len))
+            return true;
+        if (len > POST_MAX)
+            return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER,
+                PYS_R_EXCESSIVE_MESSAGE_SIZE);
+        if (!pys_rd_bytes(&in, len, &body))
+            return true;
+        *moved = true;
+        /* Eaten before its keys change: RFC 8446 5.1 looks at the rest. */
+        if (type == PYS_MT_KEY_UPDATE && len == 1) {
+            uint8_t request = body.p[0];
+
+            pys_buf_eat(&c->msgs, PYS_MESSAGE_HEADER + len);
+            body = pys_rd_of(&request, 1);
+            if (!post_process(c, type, &body))
+                return false;
+            continue;
+        }
+        if (!post_process(c, type, &body) || !pys_rd_end(&body))
+            return pys_fail(c, PYS_AD_DECODE_ERROR, PYS_R_LENGTH_MISMATCH);
+        pys_buf_eat(&c->msgs, PYS_MESSAGE_HEADER + len);
+    }
+}

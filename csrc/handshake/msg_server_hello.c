@@ -1,0 +1,300 @@
+/*
+ * ServerHello, HelloRetryRequest and EncryptedExtensions (RFC 8446 4.1.3,
+ * 4.1.4, 4.3.1). The first two have the same type and the same shape.
+ */
+#include "handshake/ext.h"
+#include "handshake/flight.h"
+
+enum { SSL3_0 = 0x0300, COMPRESSION_NULL = 0, MARK_LEN = 8 };
+
+/* RFC 8446 4.1.3: SHA-256 of "HelloRetryRequest". */
+static const uint8_t retry_random[PYS_RANDOM_LEN] = {0xcf, 0x21, 0xad, 0x74,
+    0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2,
+    0xc8, 0xa8, 0x33, 0x9c};
+
+/* RFC 8446 4.1.3: what a server of TLS 1.3 signs a lower version with. */
+static const uint8_t marks[][MARK_LEN] = {
+    {'D', 'O', 'W', 'N', 'G', 'R', 'D', 1},
+    {'D', 'O', 'W', 'N', 'G', 'R', 'D', 0},
+};
+
+/* ---- both shapes ------------------------------------------------------- */
+
+typedef struct hello {
+    uint16_t version;
+    pys_rd random;
+    pys_rd session_id;
+    uint16_t suite;
+    uint8_t compression;
+    pys_rd exts;
+} hello;
+
+/* Hellos older than TLS 1.3 may end before the extensions. */
+static bool
+hello_read(pys_rd *in, hello *h)
+{
+    *h = (hello){.version = 0};
+    if (!pys_rd_u16(in, &h->version) ||
+        !pys_rd_bytes(in, PYS_RANDOM_LEN, &h->random) ||
+        !pys_rd_vec8(in, &h->session_id) ||
+        h->session_id.n > PYS_SESSION_ID_MAX || !pys_rd_u16(in, &h->suite) ||
+        !pys_rd_u8(in, &h->compression))
+        return false;
+    return pys_rd_end(in) || (pys_rd_vec16(in, &h->exts) && pys_rd_end(in));
+}
+
+static bool
+hello_build(pys_hs *hs, pys_where where, const uint8_t *random, pys_wr *w)
+{
+    /* RFC 8446 4.1.3: the version of TLS 1.2, and the id sent back. */
+    pys_wr_u16(w, PYS_TLS1_2);
+    pys_wr_bytes(w, random, PYS_RANDOM_LEN);
+    pys_wr_vec8(w, pys_rd_of(hs->session_id, hs->n_session_id));
+    pys_wr_u16(w, hs->suite->id);
+    pys_wr_u8(w, COMPRESSION_NULL);
+    return pys_exts_build(hs, where, w);
+}
+
+/* The hash is known now; a retry has started it before. */
+static bool
+transcript_start(pys_hs *hs)
+{
+    return hs->transcript.started ||
+        pys_transcript_start(&hs->transcript, hs->suite->hash) ||
+        pys_fail_internal(hs->conn);
+}
+
+/* RFC 8446 4.4.1: the first ClientHello is replaced by its hash. */
+static bool
+transcript_retry(pys_hs *hs)
+{
+    return transcript_start(hs) &&
+        (pys_transcript_retry(&hs->transcript) || pys_fail_internal(hs->conn));
+}
+
+/* ---- what a client checks in both -------------------------------------- */
+
+static bool
+illegal(pys_hs *hs, unsigned reason)
+{
+    return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER, reason);
+}
+
+/* A server that did not take TLS 1.3. We offered nothing below. */
+static bool
+older_version(pys_hs *hs, const hello *h)
+{
+    const uint8_t *end = h->random.p + PYS_RANDOM_LEN - MARK_LEN;
+    uint8_t version[2];
+
+    pys_put_u16(version, h->version);
+    if (!pys_offer_take(hs, PYS_OFFER_VERSIONS, pys_rd_of(version, 2)))
+        return false;
+    /* RFC 8446 4.1.3: it knows TLS 1.3; someone tampered with our hello. */
+    for (size_t i = 0; i < PYS_COUNT(marks); i++) {
+        if (pys_equal(end, marks[i], MARK_LEN))
+            return illegal(hs, PYS_R_INAPPROPRIATE_FALLBACK);
+    }
+    /* RFC 8446 4.1.4: not what the retry said. */
+    if ((hs->flags & PYS_HS_RETRIED) != 0)
+        return illegal(hs, PYS_R_WRONG_SSL_VERSION);
+    /* RFC 8446 4.1.3, 4.2.1: lower than all that we offered. */
+    return pys_fail(hs->conn, PYS_AD_PROTOCOL_VERSION,
+        PYS_R_UNSUPPORTED_PROTOCOL);
+}
+
+static bool
+suite_take(pys_hs *hs, uint16_t id)
+{
+    pys_conn *c = hs->conn;
+    const pys_suite *suite = pys_suite_find(id);
+    uint8_t raw[2];
+
+    pys_put_u16(raw, id);
+    if (!pys_offer_take(hs, PYS_OFFER_SUITES, pys_rd_of(raw, 2)))
+        return false;
+    /* RFC 8446 4.1.3: one that we offered, and of this version. */
+    if (suite == NULL || suite->version != c->version ||
+        !pys_rd_has_u16(pys_rd_buf(&c->offers[0][PYS_OFFER_SUITES]), id))
+        return illegal(hs, PYS_R_WRONG_CIPHER_RETURNED);
+    /* RFC 8446 4.1.4: the one that the retry named. */
+    if ((hs->flags & PYS_HS_RETRIED) != 0 && suite != hs->suite)
+        return illegal(hs, PYS_R_WRONG_CIPHER_RETURNED);
+    hs->suite = suite;
+    return true;
+}
+
+/* Everything that ServerHello and HelloRetryRequest have in common. */
+static bool
+hello_process(pys_hs *hs, pys_where where, const hello *h)
+{
+    /*
+     * RFC 8446 4.2.1, D.5: supported_versions alone counts, but a hello that
+     * says SSL 3.0 is refused.
+     */
+    if (h->version <= SSL3_0)
+        return pys_fail(hs->conn, PYS_AD_PROTOCOL_VERSION,
+            PYS_R_UNSUPPORTED_PROTOCOL);
+    /* RFC 8446 4.1.3: what we sent, neither more nor less. */
+    if (!pys_rd_is(h->session_id, pys_rd_of(hs->session_id, hs->n_session_id)))
+        return illegal(hs, PYS_R_INVALID_SESSION_ID);
+    /* RFC 8446 4.1.3. */
+    if (h->compression != COMPRESSION_NULL)
+        return illegal(hs, PYS_R_INVALID_COMPRESSION_ALGORITHM);
+    return pys_exts_process(hs, where, h->exts) && suite_take(hs, h->suite);
+}
+
+/* ---- HelloRetryRequest ------------------------------------------------- */
+
+static bool
+retry_wanted(pys_hs *hs)
+{
+    return (hs->flags & PYS_HS_RETRIED) != 0;
+}
+
+static bool
+retry_is(pys_rd body)
+{
+    uint16_t version;
+    pys_rd random;
+
+    return pys_rd_u16(&body, &version) &&
+        pys_rd_bytes(&body, PYS_RANDOM_LEN, &random) &&
+        pys_equal(random.p, retry_random, PYS_RANDOM_LEN);
+}
+
+static bool
+retry_build(pys_hs *hs, pys_wr *w)
+{
+    return transcript_retry(hs) &&
+        hello_build(hs, PYS_IN_HRR, retry_random, w);
+}
+
+static bool
+retry_process(pys_hs *hs, pys_rd *in)
+{
+    hello h;
+
+    if (!hello_read(in, &h))
+        return false;
+    /* RFC 8446 4.1.4: it must say which version it is of. */
+    if (!pys_exts_find(h.exts, PYS_EXT_SUPPORTED_VERSIONS))
+        return pys_fail(hs->conn, PYS_AD_MISSING_EXTENSION,
+            PYS_R_BAD_HRR_VERSION);
+    if (!hello_process(hs, PYS_IN_HRR, &h))
+        return false;
+    /* RFC 8446 4.1.4: the next hello would be the same again. */
+    if (hs->retry_group == 0 && pys_buf_size(&hs->cookie) == 0)
+        return illegal(hs, PYS_R_NO_CHANGE_FOLLOWING_HRR);
+    hs->flags |= PYS_HS_RETRIED;
+    hs->conn->retried = true;
+    return transcript_retry(hs);
+}
+
+/* Lengths as far as one extension of each kind can go. */
+enum { SERVER_HELLO_MAX = 2 + 32 + 1 + 32 + 2 + 1 + 2 + 65535 };
+
+/* RFC 8446 4.1.4. */
+const pys_msg pys_msg_retry = {
+    .type = PYS_MT_SERVER_HELLO,
+    .max = SERVER_HELLO_MAX,
+    .build = retry_build,
+    .process = retry_process,
+    .wanted = retry_wanted,
+    .is = retry_is,
+};
+
+/* ---- ServerHello ------------------------------------------------------- */
+
+static bool
+server_hello_is(pys_rd body)
+{
+    return !retry_is(body);
+}
+
+static bool
+server_hello_build(pys_hs *hs, pys_wr *w)
+{
+    uint8_t random[PYS_RANDOM_LEN];
+
+    if (!pys_random(random, sizeof(random)))
+        return pys_fail_internal(hs->conn);
+    return transcript_start(hs) && hello_build(hs, PYS_IN_SH, random, w);
+}
+
+/* The (EC)DHE secret from the server's share (RFC 8446 7.4). */
+static bool
+secret_derive(pys_hs *hs)
+{
+    bool internal = false;
+
+    for (size_t i = 0; i < hs->n_shares; i++) {
+        if (pys_share_group(hs->shares[i]) != hs->group->id)
+            continue;
+        if (pys_share_derive(hs->shares[i], hs->peer_shares, hs->secret,
+                &hs->n_secret, &internal))
+            return true;
+        if (internal)
+            break;
+        /* RFC 8446 4.2.8.1, 4.2.8.2, 7.4.2. */
+        return illegal(hs, PYS_R_BAD_ECPOINT);
+    }
+    return pys_fail_internal(hs->conn);
+}
+
+static bool
+server_hello_process(pys_hs *hs, pys_rd *in)
+{
+    pys_conn *c = hs->conn;
+    hello h;
+
+    if (!hello_read(in, &h))
+        return false;
+    if (!pys_exts_find(h.exts, PYS_EXT_SUPPORTED_VERSIONS))
+        return older_version(hs, &h);
+    if (!hello_process(hs, PYS_IN_SH, &h))
+        return false;
+    /* RFC 8446 9.2: without a PSK there is no secret but this one. */
+    if (!pys_ext_seen(hs, PYS_EXT_KEY_SHARE))
+        return pys_fail(c, PYS_AD_MISSING_EXTENSION,
+            PYS_R_NO_SUITABLE_KEY_SHARE);
+    if (!secret_derive(hs))
+        return false;
+    c->suite = hs->suite;
+    c->group = hs->group->id;
+    return transcript_start(hs);
+}
+
+/* RFC 8446 4.1.3. */
+const pys_msg pys_msg_server_hello = {
+    .type = PYS_MT_SERVER_HELLO,
+    .max = SERVER_HELLO_MAX,
+    .build = server_hello_build,
+    .process = server_hello_process,
+    .is = server_hello_is,
+};
+
+/* ---- EncryptedExtensions ----------------------------------------------- */
+
+static bool
+encrypted_build(pys_hs *hs, pys_wr *w)
+{
+    return pys_exts_build(hs, PYS_IN_EE, w);
+}
+
+static bool
+encrypted_process(pys_hs *hs, pys_rd *in)
+{
+    pys_rd exts;
+
+    return pys_rd_vec16(in, &exts) && pys_exts_process(hs, PYS_IN_EE, exts);
+}
+
+/* RFC 8446 4.3.1. */
+const pys_msg pys_msg_encrypted_extensions = {
+    .type = PYS_MT_ENCRYPTED_EXTENSIONS,
+    .max = 2 + 65535,
+    .build = encrypted_build,
+    .process = encrypted_process,
+};

@@ -1,0 +1,74 @@
+/*
+ * The life of settings: counted, copied when somebody else holds them too.
+ */
+#include "handshake/conn.h"
+
+static void
+settings_defaults(pys_settings *s)
+{
+    s->numbers[PYS_OPTIONS] = 0x120000; /* NO_COMPRESSION, compat */
+    s->numbers[PYS_MODE] = PYS_MODE_AUTO_RETRY;
+    s->numbers[PYS_VERIFY_DEPTH] = -1;
+    s->numbers[PYS_SECURITY_LEVEL] = 2;
+    for (int kind = 0; kind < PYS_N_KINDS; kind++)
+        s->lists[kind].n = pys_default_list((enum pys_kind)kind,
+            s->lists[kind].ids);
+}
+
+pys_settings *
+pys_settings_new(void)
+{
+    pys_settings *s = pys_alloc(sizeof(*s));
+
+    if (s == NULL)
+        return NULL;
+    atomic_init(&s->refs, 1);
+    pys_identities_init(&s->ids);
+    pys_buf_init(&s->alpn, UINT16_MAX - 2);
+    pys_buf_init(&s->ca_names, UINT16_MAX - 2);
+    settings_defaults(s);
+    return s;
+}
+
+pys_settings *
+pys_settings_up_ref(pys_settings *s)
+{
+    if (s != NULL)
+        atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
+void
+pys_settings_free(pys_settings *s)
+{
+    if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
+        return;
+    pys_identities_wipe(&s->ids);
+    pys_trust_free(s->trust);
+    pys_buf_wipe(&s->alpn);
+    pys_buf_wipe(&s->ca_names);
+    pys_free(s);
+}
+
+pys_settings *
+pys_settings_own(pys_settings *s)
+{
+    pys_settings *copy;
+
+    if (atomic_load(&s->refs) == 1)
+        return s;
+    copy = pys_settings_new();
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy->numbers, s->numbers, sizeof(s->numbers));
+    memcpy(copy->lists, s->lists, sizeof(s->lists));
+    copy->trust = pys_trust_up_ref(s->trust);
+    if (!pys_identities_copy(&copy->ids, &s->ids) ||
+        !pys_keep(&copy->alpn, pys_rd_buf(&s->alpn)) ||
+        !pys_keep(&copy->ca_names, pys_rd_buf(&s->ca_names))) {
+        pys_settings_free(copy);
+        return NULL;
+    }
+    pys_settings_free(s);
+    return copy;
+}
