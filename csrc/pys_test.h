@@ -31,6 +31,20 @@ void pys_test_put_random(const uint8_t *p, size_t n);
  */
 void pys_test_put_share(uint16_t group, const uint8_t *p, size_t n);
 
+/* ---- the steps of the handshake (handshake/flight.h) ---- */
+
+typedef struct pys_test_step {
+    const char *name;
+    int type;
+    enum pys_role from;
+    unsigned when;   /* bits PYS_HS_ */
+    unsigned unless;
+    bool optional;
+} pys_test_step;
+
+/* False past the end. */
+bool pys_test_step_at(size_t i, pys_test_step *out);
+
 /* ---- pki/, without a connection ---- */
 
 enum { PYS_TEST_EVENTS = 64, PYS_TEST_PEERNAME = 256 };
@@ -74,7 +88,7 @@ typedef struct pys_test_cert {
 } pys_test_cert;
 
 pys_test_cert pys_test_cert_facts(pys_cert *c);
-/* Empties the cache of decoded certificates. */
+/* Empties the caches of decoded certificates and PEM texts. */
 void pys_test_forget_certs(void);
 int pys_test_key_type(pys_key *k);
 bool pys_test_key_fits(pys_key *k, pys_cert *c);

@@ -1,0 +1,83 @@
+"""The table of steps against the orders of RFC 8446, written by hand."""
+
+from __future__ import annotations
+
+from tests import flight
+from tests.clauses import clause
+
+SERVER_FLIGHT = [
+    "server Certificate",
+    "server CertificateVerify",
+    "server Finished",
+]
+HELLOS = ["ClientHello", "ServerHello", "EncryptedExtensions"]
+RETRY = [
+    "ClientHello",
+    "HelloRetryRequest",
+    "ClientHello (second)",
+    "ServerHello",
+    "EncryptedExtensions",
+]
+ASKED = ["CertificateRequest", *SERVER_FLIGHT, "client Certificate"]
+END = ["client Finished"]
+
+# RFC 8446 2, figures 1 to 3, and appendix A.
+BY_HAND = {
+    (): [*HELLOS, *SERVER_FLIGHT, *END],
+    ("client auth",): [*HELLOS, *ASKED, *END],
+    ("client auth", "client certificate"): [
+        *HELLOS,
+        *ASKED,
+        "client CertificateVerify",
+        *END,
+    ],
+    ("PSK",): [*HELLOS, "server Finished", *END],
+    ("retry",): [*RETRY, *SERVER_FLIGHT, *END],
+    ("retry", "client auth"): [*RETRY, *ASKED, *END],
+    ("retry", "client auth", "client certificate"): [
+        *RETRY,
+        *ASKED,
+        "client CertificateVerify",
+        *END,
+    ],
+    ("retry", "PSK"): [*RETRY, "server Finished", *END],
+}
+
+# RFC 8446 B.3.
+TYPES = {
+    "ClientHello": 1,
+    "ClientHello (second)": 1,
+    "ServerHello": 2,
+    "HelloRetryRequest": 2,
+    "EncryptedExtensions": 8,
+    "CertificateRequest": 13,
+    "server Certificate": 11,
+    "client Certificate": 11,
+    "server CertificateVerify": 15,
+    "client CertificateVerify": 15,
+    "server Finished": 20,
+    "client Finished": 20,
+}
+
+
+@clause("RFC 8446 2", "RFC 8446 4", "RFC 8446 A")
+def test_steps_when_expanded_give_the_orders_of_the_rfc() -> None:
+    assert flight.every_order() == BY_HAND
+
+
+@clause("RFC 8446 B.3")
+def test_steps_have_the_message_types_of_the_rfc() -> None:
+    assert {s.name: s.type for s in flight.steps()} == TYPES
+
+
+@clause("RFC 8446 A")
+def test_steps_are_sent_by_the_side_the_rfc_names() -> None:
+    by_client = {s.name for s in flight.steps() if s.sender == flight.CLIENT}
+
+    assert by_client == {
+        "ClientHello",
+        "ClientHello (second)",
+        "client Certificate",
+        "client CertificateVerify",
+        "client Finished",
+    }
