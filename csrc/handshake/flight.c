@@ -120,14 +120,11 @@ replace_message(pys_hs *hs, size_t before)
     return ok;
 }
 
-/* Builds the message of the step behind those that wait to be sealed. */
 static bool
-build_message(pys_hs *hs)
+write_message(pys_hs *hs, size_t before)
 {
     const pys_msg *msg = hs->step->msg;
-    size_t before = pys_buf_size(&hs->unsealed);
     pys_wr w = pys_wr_to(&hs->unsealed);
-    pys_rd whole;
     size_t at;
 
     pys_wr_u8(&w, msg->type);
@@ -135,8 +132,21 @@ build_message(pys_hs *hs)
     if (!msg->build(hs, &w))
         return false;
     pys_wr_close24(&w, at);
-    if (!pys_wr_ok(&w) || !replace_message(hs, before))
+    return pys_wr_ok(&w) && replace_message(hs, before);
+}
+
+/* Builds the message of the step behind those that wait to be sealed. */
+static bool
+build_message(pys_hs *hs)
+{
+    size_t before = pys_buf_size(&hs->unsealed);
+    pys_rd whole;
+
+    if (!write_message(hs, before)) {
+        /* No part of it goes out before the alert. */
+        hs->unsealed.len = hs->unsealed.off + before;
         return false;
+    }
     whole = pys_rd_buf(&hs->unsealed);
     return pys_transcript_add(&hs->transcript,
         pys_rd_of(whole.p + before, whole.n - before));

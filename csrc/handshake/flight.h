@@ -86,8 +86,8 @@ extern const pys_msg pys_msg_certificate_verify;
 extern const pys_msg pys_msg_finished;
 
 /*
- * Messages of an established connection (msg_post.c): takes every whole one
- * in conn->msgs. *moved is set if at least one was taken.
+ * Messages of an established connection (msg_post.c): takes the first one in
+ * conn->msgs. *moved tells whether it was whole.
  */
 PYS_MUST bool pys_post_take(pys_conn *c, bool *moved);
 
