@@ -175,6 +175,7 @@ enum pys_number {
     PYS_HOST_FLAGS, /* X509_CHECK_FLAG_ */
     PYS_RECORD_LIMIT, /* RFC 8449, 64 to 16385; 0: not sent */
     PYS_ASKS,       /* bits 1 << enum pys_ask */
+    PYS_REMEMBER_CHAINS, /* 1: keep good verdicts for minutes */
     PYS_N_NUMBERS
 };
 
@@ -311,9 +312,12 @@ void pys_conn_answer(pys_conn *c, enum pys_answer answer, int alert,
 bool pys_conn_set_server_name(pys_conn *c, const char *name, size_t n);
 /* What SSL_get_servername(3) gives, or NULL. */
 const char *pys_conn_server_name(const pys_conn *c, size_t *n);
-/* Adds a name or IP literal the peer's certificate must match. */
+/*
+ * The names or IP literals of which the peer's certificate must match one:
+ * one alone, or one more. An empty name is none.
+ */
+bool pys_conn_set_host(pys_conn *c, const char *name, size_t n);
 bool pys_conn_add_host(pys_conn *c, const char *name, size_t n);
-void pys_conn_clear_hosts(pys_conn *c);
 const char *pys_conn_peername(const pys_conn *c);
 /* SSL_key_update(3): 1 asks the peer for one too. */
 enum pys_io pys_conn_key_update(pys_conn *c, int request);

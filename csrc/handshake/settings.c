@@ -10,6 +10,7 @@ settings_defaults(pys_settings *s)
     s->numbers[PYS_MODE] = PYS_MODE_AUTO_RETRY;
     s->numbers[PYS_VERIFY_DEPTH] = -1;
     s->numbers[PYS_SECURITY_LEVEL] = 2;
+    s->numbers[PYS_REMEMBER_CHAINS] = 1;
     for (int kind = 0; kind < PYS_N_KINDS; kind++)
         s->lists[kind].n = pys_default_list((enum pys_kind)kind,
             s->lists[kind].ids);
