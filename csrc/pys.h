@@ -139,8 +139,7 @@ pys_trust *pys_trust_up_ref(pys_trust *t);
 void pys_trust_free(pys_trust *t);
 bool pys_trust_add_cert(pys_trust *t, pys_cert *c, pys_fault *f);
 /* All certificates and CRLs of PEM text; X509 136 if there is none. */
-bool pys_trust_add_pem(pys_trust *t, const uint8_t *p, size_t n,
-    pys_fault *f);
+bool pys_trust_add_pem(pys_trust *t, const uint8_t *p, size_t n, pys_fault *f);
 /* A folder with hashed names, looked at when a name is needed. */
 bool pys_trust_add_dir(pys_trust *t, const char *path, pys_fault *f);
 /* X509_V_FLAG_ bits for all later verifications (CRL check, ...). */
@@ -354,8 +353,8 @@ enum pys_offer_list {
 /* Raw list as on the wire (network order), or NULL; n in bytes. */
 const uint8_t *pys_conn_peer_offer(const pys_conn *c,
     enum pys_offer_list which, size_t *n);
-const uint8_t *pys_conn_own_offer(const pys_conn *c,
-    enum pys_offer_list which, size_t *n);
+const uint8_t *pys_conn_own_offer(const pys_conn *c, enum pys_offer_list which,
+    size_t *n);
 
 /* Key log (SSL_CTX_set_keylog_callback(3)): lines queued since last asked. */
 void pys_conn_keep_keylog(pys_conn *c, bool on);

@@ -5,8 +5,7 @@
 #include "handshake/conn.h"
 
 bool
-pys_fail_after(pys_conn *c, const pys_fault *first, int alert,
-    unsigned reason)
+pys_fail_after(pys_conn *c, const pys_fault *first, int alert, unsigned reason)
 {
     /* A reader and a writer may both fail: the first one is recorded. */
     if (atomic_flag_test_and_set(&c->faulted)) {
@@ -77,8 +76,7 @@ pys_ask(pys_hs *hs, enum pys_ask what)
         pys_buf_wipe(&hs->answer_data);
         return true;
     }
-    if (hs->asked == (int)what && hs->answered &&
-        hs->answer != PYS_SUSPEND) {
+    if (hs->asked == (int)what && hs->answered && hs->answer != PYS_SUSPEND) {
         hs->asked = -1;
         hs->answered = false;
         return true;

@@ -83,8 +83,7 @@ take_dummy(pys_conn *c, pys_rd content)
     if (!hello || pys_buf_size(&c->msgs) != 0)
         return unexpected(c);
     if (content.n != 1 || content.p[0] != 1)
-        return refuse(c, PYS_AD_UNEXPECTED_MESSAGE,
-            PYS_R_INVALID_CCS_MESSAGE);
+        return refuse(c, PYS_AD_UNEXPECTED_MESSAGE, PYS_R_INVALID_CCS_MESSAGE);
     if (++c->n_ccs > CCS_MAX)
         return unexpected(c);
     return PYS_TOOK_NOTHING;
@@ -222,8 +221,7 @@ record_too_long(const pys_conn *c, size_t n)
 {
     int64_t limit = c->set->numbers[PYS_RECORD_LIMIT];
 
-    return limit != 0 &&
-        n > (size_t)limit + PYS_RECORD_HEADER + PYS_TAG_LEN;
+    return limit != 0 && n > (size_t)limit + PYS_RECORD_HEADER + PYS_TAG_LEN;
 }
 
 pys_took
@@ -265,6 +263,6 @@ pys_alert_send(pys_conn *c, int level, int alert)
     pys_flow *out = &c->flow[PYS_OUT];
 
     out->flush_due = true;
-    return pys_record_seal(&out->protect, PYS_RT_ALERT, pys_rd_of(bytes, 2),
-        0, &out->buf);
+    return pys_record_seal(&out->protect, PYS_RT_ALERT, pys_rd_of(bytes, 2), 0,
+        &out->buf);
 }

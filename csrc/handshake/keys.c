@@ -31,8 +31,7 @@ pys_keys_dummy_ccs(pys_hs *hs)
     static const uint8_t one = 1;
     pys_flow *out = &hs->conn->flow[PYS_OUT];
 
-    if ((hs->flags & PYS_HS_COMPAT) == 0 ||
-        (hs->flags & PYS_HS_CCS_SENT) != 0)
+    if ((hs->flags & PYS_HS_COMPAT) == 0 || (hs->flags & PYS_HS_CCS_SENT) != 0)
         return true;
     if (!pys_hs_seal(hs))
         return false;
@@ -68,10 +67,10 @@ pys_keys_handshake(pys_hs *hs)
             pys_rd_of(NULL, 0)) &&
         pys_keys13_handshake(k, hs->transcript.scratch,
             pys_rd_of(hs->secret, hs->n_secret), hash) &&
-        pys_keylog(hs, "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
-            k->client_handshake, n) &&
-        pys_keylog(hs, "SERVER_HANDSHAKE_TRAFFIC_SECRET",
-            k->server_handshake, n);
+        pys_keylog(hs, "CLIENT_HANDSHAKE_TRAFFIC_SECRET", k->client_handshake,
+            n) &&
+        pys_keylog(hs, "SERVER_HANDSHAKE_TRAFFIC_SECRET", k->server_handshake,
+            n);
     pys_wipe(hs->secret, sizeof(hs->secret));
     if (!ok)
         return false;
@@ -108,8 +107,8 @@ pys_keys_master(pys_hs *hs)
 bool
 pys_keys_traffic(pys_hs *hs)
 {
-    return hs->server ? install(hs, PYS_IN, hs->keys.client_traffic)
-                      : install(hs, PYS_OUT, hs->keys.client_traffic);
+    return hs->server ? install(hs, PYS_IN, hs->keys.client_traffic) :
+                        install(hs, PYS_OUT, hs->keys.client_traffic);
 }
 
 bool
@@ -124,8 +123,7 @@ pys_keys_update(pys_conn *c, int direction)
         return false;
     }
     ok = scratch != NULL &&
-        pys_keys13_update(scratch, flow->protect.suite->hash,
-            flow->secret) &&
+        pys_keys13_update(scratch, flow->protect.suite->hash, flow->secret) &&
         pys_protect_install(&flow->protect, flow->protect.suite, scratch,
             flow->secret, direction == PYS_OUT);
     pys_hash_free(scratch);

@@ -198,8 +198,8 @@ issuers_build(pys_hs *hs, pys_wr *w)
     if (pys_setting(set, PYS_MODE, PYS_MODE_NO_AUTO_CHAIN) ||
         set->trust == NULL || pys_trust_count(set->trust) == 0)
         return true;
-    if (!pys_trust_issuers(set->trust, hs->id->leaf, found,
-            PYS_COUNT(found), &n))
+    if (!pys_trust_issuers(set->trust, hs->id->leaf, found, PYS_COUNT(found),
+            &n))
         return false;
     chain_build(found, n, w);
     for (size_t i = 0; i < n; i++)
@@ -371,8 +371,8 @@ certificate_settle(pys_hs *hs)
     if (!pys_setting(c->set, PYS_VERIFY_MODE, PYS_VERIFY_PEER) ||
         certificate_accepted(hs))
         return PYS_GO_NEXT;
-    alert = hs->answer == PYS_REFUSE ? hs->answer_alert
-                                     : pys_verify_alert(c->verify_result);
+    alert = hs->answer == PYS_REFUSE ? hs->answer_alert :
+                                       pys_verify_alert(c->verify_result);
     /* RFC 8446 4.4.2.4. */
     (void)pys_fail(c, alert, PYS_R_CERTIFICATE_VERIFY_FAILED);
     return PYS_GO_FAIL;

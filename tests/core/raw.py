@@ -75,7 +75,7 @@ def make_settings(server: bool, client_auth: bool = False) -> Any:
     return s
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def shared_settings(server: bool, client_auth: bool = False) -> Any:
     """Give the same settings to every test that changes nothing in them."""
     return make_settings(server, client_auth)
@@ -168,7 +168,9 @@ class End:
         if asked.op == lib.PYS_BIO_OP_EOF:
             self._reply(writing, int(self._ended()))
         elif self.how.retries():
-            lib.pys_bio_set_flags(self.bio, RETRY | (WRITE if writing else READ))
+            lib.pys_bio_set_flags(
+                self.bio, RETRY | (WRITE if writing else READ)
+            )
             self._reply(writing, -1)
         elif asked.op == lib.PYS_BIO_OP_FLUSH:
             self.flushes += 1

@@ -47,9 +47,7 @@ def test_handshake_when_writes_are_cut_completes(step: int) -> None:
 
 @clause("HS-6", "HS-7")
 def test_handshake_when_every_second_call_retries_completes() -> None:
-    pair = Pair(
-        Schedule(1, 1, retry_at=0), Schedule(1, 1, retry_at=0), True
-    )
+    pair = Pair(Schedule(1, 1, retry_at=0), Schedule(1, 1, retry_at=0), True)
 
     assert pair.handshake() == (lib.PYS_IO_DONE, lib.PYS_IO_DONE)
     pair.exchange(DATA[:100])

@@ -48,9 +48,7 @@ def _traces() -> dict[str, Any]:
         for trace in data["traces"]:
             found[trace["name"]] = trace["steps"]
     del found["resumed_0rtt"]
-    found["sha384"] = found.pop(
-        next(n for n in found if n not in NAMES), None
-    )
+    found["sha384"] = found.pop(next(n for n in found if n not in NAMES), None)
     return found
 
 
@@ -153,9 +151,7 @@ class Side:
         self.settings = _settings(trace)
         self.rbio = ffi.gc(lib.pys_bio_new(lib.PYS_BIO_MEM), lib.pys_bio_free)
         self.wbio = ffi.gc(lib.pys_bio_new(lib.PYS_BIO_MEM), lib.pys_bio_free)
-        self.conn = ffi.gc(
-            lib.pys_conn_new(self.settings), lib.pys_conn_free
-        )
+        self.conn = ffi.gc(lib.pys_conn_new(self.settings), lib.pys_conn_free)
         role = lib.PYS_SERVER if trace.who == "server" else lib.PYS_CLIENT
         lib.pys_conn_set_bio(self.conn, self.rbio, self.wbio)
         lib.pys_conn_set_role(self.conn, role)
@@ -177,9 +173,7 @@ class Side:
             queued.add(kind)
         io = lib.pys_conn_handshake(self.conn)
         while io == lib.PYS_IO_ASK:
-            lib.pys_conn_answer(
-                self.conn, lib.PYS_GO_ON, 0, ffi.NULL, 0
-            )
+            lib.pys_conn_answer(self.conn, lib.PYS_GO_ON, 0, ffi.NULL, 0)
             io = lib.pys_conn_handshake(self.conn)
         fault = lib.pys_conn_fault(self.conn)
         assert io in (lib.PYS_IO_DONE, lib.PYS_IO_WANT_READ), (
