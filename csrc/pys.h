@@ -28,7 +28,8 @@ enum pys_io {
     PYS_IO_EOF,         /* the transport ended; a fatal fault, new */
     PYS_IO_SYSCALL,     /* the transport failed; errno: pys_conn_errno */
     PYS_IO_MISUSE,      /* wrong call; not fatal: pys_conn_misuse */
-    PYS_IO_MOVED        /* a post-handshake message was eaten (no data) */
+    PYS_IO_MOVED,       /* a post-handshake message was eaten (no data) */
+    PYS_IO_REPLY        /* a read left something to pys_conn_flush */
 };
 
 /* Error codes packed as libcrypto packs them, oldest first. */
@@ -378,7 +379,7 @@ enum pys_io pys_conn_write(pys_conn *c, const uint8_t *p, size_t n,
 enum pys_io pys_conn_shutdown(pys_conn *c);
 /* Second half of SSL_shutdown(3): waits for the peer's close_notify. */
 enum pys_io pys_conn_shutdown_read(pys_conn *c);
-/* Tries once to hand over an alert that a failed read left behind. */
+/* Tries once to hand over an alert that a read left behind. */
 enum pys_io pys_conn_flush(pys_conn *c);
 
 /* Results of the last call. writing: 0 the reading half, 1 the other. */
@@ -434,7 +435,7 @@ void pys_conn_set_verify_result(pys_conn *c, long result);
 int pys_conn_verify_depth(const pys_conn *c);
 /* CA names that a server asked with: concatenated 16-bit-length Names. */
 const uint8_t *pys_conn_peer_ca_names(const pys_conn *c, size_t *n);
-/* RFC 8446 7.5; false before the handshake is done. */
+/* RFC 8446 7.5, RFC 5705; false before the handshake is done. */
 bool pys_conn_export(pys_conn *c, uint8_t *out, size_t n, const char *label,
     size_t n_label, const uint8_t *context, size_t n_context);
 

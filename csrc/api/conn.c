@@ -118,6 +118,7 @@ pys_conn_clear(pys_conn *c)
     atomic_store(&c->state, PYS_ST_BEFORE);
     atomic_store(&c->closing, 0);
     atomic_store(&c->update_due, 0);
+    atomic_store(&c->refuse_due, 0);
     atomic_store(&c->alert_due, 0);
     atomic_store(&c->n_pending, 0);
 }

@@ -148,13 +148,33 @@ suite_by_theirs(const uint16_t *ours, size_t n, pys_rd theirs)
     return 0;
 }
 
+/*
+ * Our suites of the version agreed on; of TLS 1.2 those that we have a
+ * certificate for which the client can check (RFC 8422 5.1).
+ */
+static size_t
+candidates(const pys_hs *hs, uint16_t *out)
+{
+    uint16_t ours[PYS_LIST_MAX];
+    size_t n = pys_suites_of(hs->conn->set, hs->conn->version, ours);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const pys_suite *suite = pys_suite_find(ours[i]);
+
+        if (!pys_is_12(hs->conn) || pys_identity_serves(hs, suite->auth))
+            out[kept++] = ours[i];
+    }
+    return kept;
+}
+
 static uint16_t
 suite_pick(const pys_hs *hs)
 {
     const pys_settings *set = hs->conn->set;
     pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_SUITES]);
     uint16_t ours[PYS_LIST_MAX];
-    size_t n = pys_suites13(set, ours);
+    size_t n = candidates(hs, ours);
     uint16_t id = 0;
 
     if (!pys_setting(set, PYS_OPTIONS, PYS_OP_SERVER_PREFERENCE))
@@ -216,6 +236,25 @@ choose_after_retry(pys_hs *hs)
     return PYS_GO_NEXT;
 }
 
+/* RFC 8422 5.1.1, 5.4: our best curve that the client has, if it says. */
+static pys_go
+choose_group_12(pys_hs *hs)
+{
+    pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_GROUPS]);
+    uint16_t ours[PYS_LIST_MAX];
+    size_t n = pys_groups(hs->conn->set, ours);
+
+    for (size_t i = 0; i < n; i++) {
+        if (ours[i] == PYS_X25519MLKEM768 ||
+            (theirs.n != 0 && !pys_rd_has_u16(theirs, ours[i])))
+            continue;
+        hs->group = pys_group_find(ours[i]);
+        hs->conn->group = ours[i];
+        return PYS_GO_NEXT;
+    }
+    return refuse(hs, PYS_AD_HANDSHAKE_FAILURE, PYS_R_NO_SHARED_CIPHER);
+}
+
 /*
  * The best of our groups that the client has a share for; if there is none,
  * the best common one is asked for with a HelloRetryRequest (RFC 8446 4.1.1,
@@ -229,6 +268,8 @@ choose_group(pys_hs *hs)
     uint16_t retry = 0;
     size_t n;
 
+    if (pys_is_12(hs->conn))
+        return choose_group_12(hs);
     if ((hs->flags & PYS_HS_RETRIED) != 0)
         return choose_after_retry(hs);
     n = pys_groups(hs->conn->set, ours);
@@ -267,6 +308,8 @@ share_answer(pys_hs *hs)
     pys_wr w = pys_wr_to(&hs->share_out);
     bool internal = false;
 
+    if (pys_is_12(hs->conn))
+        return PYS_GO_NEXT;
     if (hs->group == NULL) {
         hs->flags |= PYS_HS_RETRIED;
         hs->conn->retried = true;

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "base/fault.h"
+#include "crypto/keys12.h"
 #include "crypto/keys13.h"
 #include "crypto/suite.h"
 #include "crypto/transcript.h"
@@ -40,11 +41,15 @@ enum {
     PYS_OP_MIDDLEBOX_COMPAT = 0x100000,
     PYS_OP_PRIORITIZE_CHACHA = 0x200000,
     PYS_OP_SERVER_PREFERENCE = 0x400000,
+    PYS_OP_LEGACY_SERVER_CONNECT = 0x4,
+    PYS_OP_NO_EXTENDED_MASTER_SECRET = 0x1,
+    PYS_OP_NO_TLSV1_2 = 0x8000000,
     PYS_OP_NO_TLSV1_3 = 0x20000000,
     PYS_MODE_PARTIAL_WRITE = 1,
     PYS_MODE_MOVING_BUFFER = 2,
     PYS_MODE_AUTO_RETRY = 4,
     PYS_MODE_NO_AUTO_CHAIN = 8,
+    PYS_MODE_FALLBACK_SCSV = 0x80,
     PYS_VERIFY_PEER = 1,
     PYS_VERIFY_FAIL_IF_NO_CERT = 2
 };
@@ -100,12 +105,19 @@ struct pys_hs {
     const pys_suite *suite;
     const pys_group *group;
     uint8_t random[PYS_RANDOM_LEN];  /* the client's */
+    uint8_t server_random[PYS_RANDOM_LEN];
     uint8_t session_id[PYS_SESSION_ID_MAX];
     size_t n_session_id;
 
     /* Client: offered. Server: the answer to the client's share. */
     pys_share *shares[PYS_SHARES_MAX];
     size_t n_shares;
+    uint8_t master[PYS_MASTER_LEN]; /* TLS 1.2 */
+    pys_keys12 keys12;
+    bool extended;    /* both know extended_master_secret (RFC 7627) */
+    bool secure;      /* the peer knows RFC 5746 */
+    bool formats_got; /* the peer sent ec_point_formats */
+    bool ccs_got;     /* a change_cipher_spec that the step waits for */
     uint8_t secret[PYS_SECRET_MAX]; /* the (EC)DHE result */
     size_t n_secret;
     pys_buf share_out; /* server: key_exchange for the ServerHello */
@@ -161,6 +173,7 @@ struct pys_conn {
     _Atomic int state;      /* enum pys_state */
     _Atomic int closing;    /* PYS_SENT_SHUTDOWN, PYS_RECEIVED_SHUTDOWN */
     _Atomic int update_due; /* a KeyUpdate to send: 1 plain, 2 asking */
+    _Atomic int refuse_due; /* a no_renegotiation warning to send */
     _Atomic int alert_due;  /* alert to send + 1; level fatal unless 0, 90 */
     atomic_flag faulted;
     pys_fault fault;
@@ -206,7 +219,9 @@ struct pys_conn {
     char *peername;
     pys_buf peer_ca_names;
     pys_buf offers[2][PYS_N_OFFERS]; /* own, peer; kept after a failure */
-    uint8_t exporter[PYS_HASH_MAX];
+    uint8_t exporter[PYS_HASH_MAX]; /* in TLS 1.2 the master secret */
+    uint8_t randoms[2 * PYS_RANDOM_LEN]; /* TLS 1.2, for exporters */
+    bool extended;  /* made with extended_master_secret */
     bool keep_keylog;
     pys_buf keylog;      /* lines, each ended by a NUL */
     pys_buf keylog_line; /* the one handed out */
@@ -231,6 +246,13 @@ PYS_MUST bool pys_keylog(pys_hs *hs, const char *label, const uint8_t *secret,
 
 /* Copies a raw list into a buffer, replacing what it held. */
 PYS_MUST bool pys_keep(pys_buf *to, pys_rd from);
+
+/* True once TLS 1.2 was agreed on. */
+static inline bool
+pys_is_12(const pys_conn *c)
+{
+    return c->version == PYS_TLS1_2;
+}
 
 /* Highest and lowest version that settings allow; 0 if none. */
 uint16_t pys_version_max(const pys_settings *s);

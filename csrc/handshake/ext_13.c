@@ -8,7 +8,7 @@
 /* ---- supported_versions ------------------------------------------------ */
 
 /* Versions this library speaks, best first. */
-static const uint16_t spoken[] = {PYS_TLS1_3};
+static const uint16_t spoken[] = {PYS_TLS1_3, PYS_TLS1_2};
 
 size_t
 pys_versions(const pys_settings *s, uint16_t out[PYS_VERSIONS_MAX])
@@ -18,14 +18,15 @@ pys_versions(const pys_settings *s, uint16_t out[PYS_VERSIONS_MAX])
     size_t n = 0;
 
     for (size_t i = 0; i < PYS_COUNT(spoken); i++) {
-        if (spoken[i] >= min && spoken[i] <= max)
+        if (min != 0 && spoken[i] >= min && spoken[i] <= max)
             out[n++] = spoken[i];
     }
     return n;
 }
 
 size_t
-pys_suites13(const pys_settings *s, uint16_t out[PYS_LIST_MAX])
+pys_suites_of(const pys_settings *s, uint16_t version,
+    uint16_t out[PYS_LIST_MAX])
 {
     const pys_list *list = &s->lists[PYS_KIND_SUITE];
     size_t n = 0;
@@ -33,17 +34,35 @@ pys_suites13(const pys_settings *s, uint16_t out[PYS_LIST_MAX])
     for (size_t i = 0; i < list->n; i++) {
         const pys_suite *suite = pys_suite_find(list->ids[i]);
 
-        if (suite != NULL && suite->version == PYS_TLS1_3)
+        if (suite != NULL && suite->version == version)
             out[n++] = suite->id;
     }
     return n;
 }
 
+size_t
+pys_suites_offered(const pys_settings *s, uint16_t out[PYS_LIST_MAX])
+{
+    uint16_t versions[PYS_VERSIONS_MAX];
+    size_t n_versions = pys_versions(s, versions);
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_versions; i++)
+        n += pys_suites_of(s, versions[i], out + n);
+    return n;
+}
+
+/* Does our own range reach TLS 1.3? */
+static bool
+offers_13(const pys_hs *hs)
+{
+    return pys_version_max(hs->conn->set) >= PYS_TLS1_3;
+}
+
 static bool
 versions_client_offer(pys_hs *hs, pys_where where)
 {
-    (void)hs;
-    return where == PYS_IN_CH;
+    return where == PYS_IN_CH && offers_13(hs);
 }
 
 static bool
@@ -191,8 +210,7 @@ share_bad(pys_hs *hs)
 static bool
 share_client_offer(pys_hs *hs, pys_where where)
 {
-    (void)hs;
-    return where == PYS_IN_CH;
+    return where == PYS_IN_CH && offers_13(hs);
 }
 
 static bool

@@ -2,6 +2,8 @@
 
 #include "handshake/keys.h"
 
+enum { HELLO_REQUESTS_MAX = 4 };
+
 const pys_step pys_flight13[] = {
     {
         .name = "ClientHello",
@@ -100,6 +102,99 @@ const pys_step pys_flight13[] = {
         .sent = PYS_ST_TWFIN,
         .got = PYS_ST_TRFIN,
         .then = pys_keys_traffic,
+    },
+    {.name = NULL},
+};
+
+const pys_step pys_flight12[] = {
+    {
+        /* RFC 5246 7.3. Entered from the list above when this is done. */
+        .name = "ServerHello",
+        .msg = &pys_msg_server_hello,
+        .from = PYS_SERVER,
+        .sent = PYS_ST_TWSH,
+        .got = PYS_ST_TRSH,
+    },
+    {
+        .name = "server Certificate",
+        .msg = &pys_msg_certificate12,
+        .from = PYS_SERVER,
+        .sent = PYS_ST_TWSC,
+        .got = PYS_ST_TRSC,
+    },
+    {
+        .name = "ServerKeyExchange",
+        .msg = &pys_msg_server_kx,
+        .from = PYS_SERVER,
+        .sent = PYS_ST_TWSKE,
+        .got = PYS_ST_TRSKE,
+    },
+    {
+        .name = "CertificateRequest",
+        .msg = &pys_msg_certificate_request12,
+        .from = PYS_SERVER,
+        .optional = true,
+        .sent = PYS_ST_TWCR,
+        .got = PYS_ST_TRCR,
+    },
+    {
+        .name = "ServerHelloDone",
+        .msg = &pys_msg_server_done,
+        .from = PYS_SERVER,
+        .sent = PYS_ST_TWSD,
+        .got = PYS_ST_TRSD,
+    },
+    {
+        .name = "client Certificate",
+        .msg = &pys_msg_certificate12,
+        .from = PYS_CLIENT,
+        .when = PYS_HS_CLIENT_AUTH,
+        .sent = PYS_ST_TWCC,
+        .got = PYS_ST_TRCC,
+    },
+    {
+        .name = "ClientKeyExchange",
+        .msg = &pys_msg_client_kx,
+        .from = PYS_CLIENT,
+        .sent = PYS_ST_TWCKE,
+        .got = PYS_ST_TRCKE,
+        .then = pys_keys12_derive,
+    },
+    {
+        .name = "client CertificateVerify",
+        .msg = &pys_msg_certificate_verify12,
+        .from = PYS_CLIENT,
+        .when = PYS_HS_CLIENT_CERT,
+        .sent = PYS_ST_TWCV,
+        .got = PYS_ST_TRCV,
+    },
+    {
+        .name = "client change_cipher_spec",
+        .from = PYS_CLIENT,
+        .sent = PYS_ST_TWCCS,
+        .got = PYS_ST_TRCCS,
+        .then = pys_keys12_client,
+    },
+    {
+        .name = "client Finished",
+        .msg = &pys_msg_finished12,
+        .from = PYS_CLIENT,
+        .sent = PYS_ST_TWFIN,
+        .got = PYS_ST_TRFIN,
+    },
+    {
+        .name = "server change_cipher_spec",
+        .from = PYS_SERVER,
+        .sent = PYS_ST_TWCCS,
+        .got = PYS_ST_TRCCS,
+        .then = pys_keys12_server,
+    },
+    {
+        .name = "server Finished",
+        .msg = &pys_msg_finished12,
+        .from = PYS_SERVER,
+        .sent = PYS_ST_TWFIN,
+        .got = PYS_ST_TRFIN,
     },
     {.name = NULL},
 };
@@ -218,6 +313,26 @@ step_take(pys_hs *hs, pys_rd whole)
     return PYS_GO_NEXT;
 }
 
+/*
+ * RFC 5246 7.4.1.1: a HelloRequest in a handshake is passed over, and no
+ * part of the transcript. Not without end.
+ */
+static bool
+skip_hello_request(pys_conn *c)
+{
+    static const uint8_t hello_request[] = {PYS_MT_HELLO_REQUEST, 0, 0, 0};
+    const size_t n = sizeof(hello_request);
+
+    while (c->role == PYS_CLIENT && pys_buf_size(&c->msgs) >= n &&
+        pys_equal(pys_buf_head(&c->msgs), hello_request, n)) {
+        if (++c->n_warnings > HELLO_REQUESTS_MAX)
+            return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
+                PYS_R_UNEXPECTED_MESSAGE);
+        pys_buf_eat(&c->msgs, n);
+    }
+    return true;
+}
+
 /* Receives the message of the step, or finds that it was left out. */
 static pys_go
 step_receive(pys_hs *hs, bool *skipped)
@@ -228,6 +343,8 @@ step_receive(pys_hs *hs, bool *skipped)
     pys_go go;
     uint8_t type;
 
+    if (pys_is_12(c) && !skip_hello_request(c))
+        return PYS_GO_FAIL;
     if (pys_buf_size(&c->msgs) == 0)
         return PYS_GO_READ;
     type = *pys_buf_head(&c->msgs);
@@ -255,6 +372,31 @@ step_receive(pys_hs *hs, bool *skipped)
     return step_take(hs, whole);
 }
 
+/* RFC 5246 7.1: a record of its own, between two kinds of keys. */
+static pys_go
+step_ccs(pys_hs *hs)
+{
+    pys_conn *c = hs->conn;
+
+    if (hs->step->from == c->role) {
+        if (!pys_keys12_ccs(hs))
+            return PYS_GO_FAIL;
+        atomic_store(&c->state, hs->step->sent);
+        return PYS_GO_NEXT;
+    }
+    /* RFC 5246 7.4.9: Finished, or anything else, comes behind it. */
+    if (pys_buf_size(&c->msgs) != 0) {
+        (void)pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
+            PYS_R_GOT_A_FIN_BEFORE_A_CCS);
+        return PYS_GO_FAIL;
+    }
+    if (!hs->ccs_got)
+        return PYS_GO_READ;
+    hs->ccs_got = false;
+    atomic_store(&c->state, hs->step->got);
+    return PYS_GO_NEXT;
+}
+
 static bool
 step_left_out(const pys_hs *hs)
 {
@@ -270,6 +412,8 @@ step_message(pys_hs *hs, bool *skipped)
 {
     const pys_step *step = hs->step;
 
+    if (step->msg == NULL)
+        return step_ccs(hs);
     if (step->from == hs->conn->role) {
         if (step->optional && !step->msg->wanted(hs)) {
             *skipped = true;
@@ -292,7 +436,8 @@ step_run(pys_hs *hs)
         go = step_message(hs, &skipped);
     if (go != PYS_GO_NEXT || skipped)
         return go;
-    if (step->from != hs->conn->role && step->msg->settle != NULL) {
+    if (step->msg != NULL && step->from != hs->conn->role &&
+        step->msg->settle != NULL) {
         hs->settling = true;
         go = step->msg->settle(hs);
         if (go != PYS_GO_NEXT)
@@ -316,6 +461,10 @@ flight_walk(pys_hs *hs)
             if (go != PYS_GO_NEXT)
                 return go;
         }
+        /* The other list goes on behind the message both begin with. */
+        if (pys_is_12(hs->conn) &&
+            hs->step->msg == &pys_msg_server_hello)
+            hs->step = pys_flight12;
         hs->step++;
     }
     return PYS_GO_DONE;

@@ -19,6 +19,10 @@ enum {
     PYS_MT_CERTIFICATE_VERIFY = 15,
     PYS_MT_FINISHED = 20,
     PYS_MT_KEY_UPDATE = 24,
+    PYS_MT_HELLO_REQUEST = 0,
+    PYS_MT_SERVER_KEY_EXCHANGE = 12,
+    PYS_MT_SERVER_HELLO_DONE = 14,
+    PYS_MT_CLIENT_KEY_EXCHANGE = 16,
     PYS_MT_MESSAGE_HASH = 254
 };
 
@@ -52,7 +56,7 @@ typedef struct pys_msg {
 
 struct pys_step {
     const char *name; /* NULL ends the list */
-    const pys_msg *msg;
+    const pys_msg *msg; /* NULL: a change_cipher_spec of TLS 1.2 */
     enum pys_role from;
     unsigned when;   /* skip unless all these flags are set */
     unsigned unless; /* skip if any of these flags is set */
@@ -64,6 +68,8 @@ struct pys_step {
 };
 
 extern const pys_step pys_flight13[];
+/* TLS 1.2 goes on here once a ServerHello says so. */
+extern const pys_step pys_flight12[];
 
 /*
  * Goes on as far as it can: writes messages into flow[PYS_OUT].buf, takes
@@ -84,6 +90,13 @@ extern const pys_msg pys_msg_certificate_request;
 extern const pys_msg pys_msg_certificate;
 extern const pys_msg pys_msg_certificate_verify;
 extern const pys_msg pys_msg_finished;
+extern const pys_msg pys_msg_certificate12;
+extern const pys_msg pys_msg_certificate_request12;
+extern const pys_msg pys_msg_certificate_verify12;
+extern const pys_msg pys_msg_server_kx;
+extern const pys_msg pys_msg_server_done;
+extern const pys_msg pys_msg_client_kx;
+extern const pys_msg pys_msg_finished12;
 
 /*
  * Messages of an established connection (msg_post.c): takes every whole one
@@ -102,5 +115,8 @@ pys_go pys_choose(pys_hs *hs);
  * (hs->id, hs->scheme). False with the fault recorded if nothing fits.
  */
 PYS_MUST bool pys_identity_choose(pys_hs *hs);
+
+/* TLS 1.2: have we a certificate of this kind that the client can check? */
+bool pys_identity_serves(const pys_hs *hs, enum pys_auth auth);
 
 #endif

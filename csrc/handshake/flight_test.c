@@ -18,7 +18,7 @@ pys_test_step_at(size_t i, pys_test_step *out)
     }
     *out = (pys_test_step){
         .name = step->name,
-        .type = step->msg->type,
+        .type = step->msg != NULL ? step->msg->type : -1,
         .from = step->from,
         .when = step->when,
         .unless = step->unless,

@@ -4,8 +4,8 @@
  * RFC 8446 5.1: no message may span a key change, so nothing may be left
  * over when the keys of what comes in change.
  */
-static bool
-boundary(pys_conn *c)
+bool
+pys_keys_boundary(pys_conn *c)
 {
     if (pys_buf_size(&c->msgs) != 0)
         return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
@@ -18,7 +18,7 @@ install(pys_hs *hs, int direction, const uint8_t *secret)
 {
     pys_flow *flow = &hs->conn->flow[direction];
 
-    if (direction == PYS_IN ? !boundary(hs->conn) : !pys_hs_seal(hs))
+    if (direction == PYS_IN ? !pys_keys_boundary(hs->conn) : !pys_hs_seal(hs))
         return false;
     memcpy(flow->secret, secret, PYS_HASH_MAX);
     return pys_protect_install(&flow->protect, hs->suite,
@@ -58,6 +58,8 @@ pys_keys_handshake(pys_hs *hs)
     size_t n = pys_hash_len(hs->suite->hash);
     bool ok;
 
+    if (pys_is_12(hs->conn))
+        return true;
     ok = pys_transcript_now(&hs->transcript, hash) &&
         pys_keys13_early(k, hs->transcript.scratch, hs->suite->hash,
             pys_rd_of(NULL, 0)) &&
@@ -114,7 +116,7 @@ pys_keys_update(pys_conn *c, int direction)
     pys_hash *scratch = pys_hash_new();
     bool ok;
 
-    if (direction == PYS_IN && !boundary(c)) {
+    if (direction == PYS_IN && !pys_keys_boundary(c)) {
         pys_hash_free(scratch);
         return false;
     }

@@ -61,9 +61,32 @@ update_process(pys_conn *c, pys_rd *in)
     return true;
 }
 
+/*
+ * RFC 5746 4.1, RFC 5246 7.2.2: no renegotiation. The refusal goes out as
+ * soon as somebody may write.
+ */
+static bool
+refuse_renegotiation(pys_conn *c, uint8_t type, pys_rd *body)
+{
+    uint8_t expected = c->role == PYS_CLIENT ? PYS_MT_HELLO_REQUEST
+                                             : PYS_MT_CLIENT_HELLO;
+
+    if (type != expected)
+        return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
+            PYS_R_UNEXPECTED_MESSAGE);
+    if (++c->n_updates > UPDATES_MAX)
+        return pys_fail(c, PYS_AD_HANDSHAKE_FAILURE,
+            PYS_R_NO_RENEGOTIATION);
+    *body = pys_rd_of(NULL, 0);
+    atomic_store(&c->refuse_due, 1);
+    return true;
+}
+
 static bool
 post_process(pys_conn *c, uint8_t type, pys_rd *body)
 {
+    if (pys_is_12(c))
+        return refuse_renegotiation(c, type, body);
     switch (type) {
     case PYS_MT_NEW_SESSION_TICKET:
         return ticket_process(c, body);
@@ -92,7 +115,8 @@ pys_post_take(pys_conn *c, bool *moved)
         if (!pys_rd_u8(&in, &type))
             return true;
         /* RFC 8446 4: known before its length is. */
-        if (type != PYS_MT_NEW_SESSION_TICKET && type != PYS_MT_KEY_UPDATE)
+        if (!pys_is_12(c) && type != PYS_MT_NEW_SESSION_TICKET &&
+            type != PYS_MT_KEY_UPDATE)
             return post_process(c, type, NULL);
         if (!pys_rd_u24(&in, &len))
             return true;
@@ -103,7 +127,7 @@ pys_post_take(pys_conn *c, bool *moved)
             return true;
         *moved = true;
         /* Eaten before its keys change: RFC 8446 5.1 looks at the rest. */
-        if (type == PYS_MT_KEY_UPDATE && len == 1) {
+        if (!pys_is_12(c) && type == PYS_MT_KEY_UPDATE && len == 1) {
             uint8_t request = body.p[0];
 
             pys_buf_eat(&c->msgs, PYS_MESSAGE_HEADER + len);

@@ -47,7 +47,7 @@ hello_read(pys_rd *in, hello *h)
 static bool
 hello_build(pys_hs *hs, pys_where where, const uint8_t *random, pys_wr *w)
 {
-    /* RFC 8446 4.1.3: the version of TLS 1.2, and the id sent back. */
+    /* RFC 8446 4.1.3, RFC 5246 7.4.1.3: the version of TLS 1.2, and the id sent back. */
     pys_wr_u16(w, PYS_TLS1_2);
     pys_wr_bytes(w, random, PYS_RANDOM_LEN);
     pys_wr_vec8(w, pys_rd_of(hs->session_id, hs->n_session_id));
@@ -81,27 +81,42 @@ illegal(pys_hs *hs, unsigned reason)
     return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER, reason);
 }
 
-/* A server that did not take TLS 1.3. We offered nothing below. */
+/* RFC 8446 4.1.3: it knows TLS 1.3; someone tampered with our hello. */
+static bool
+downgrade_check(pys_hs *hs, const hello *h)
+{
+    const uint8_t *end = h->random.p + PYS_RANDOM_LEN - MARK_LEN;
+
+    if (pys_version_max(hs->conn->set) < PYS_TLS1_3)
+        return true;
+    for (size_t i = 0; i < PYS_COUNT(marks); i++) {
+        if (pys_equal(end, marks[i], MARK_LEN))
+            return illegal(hs, PYS_R_INAPPROPRIATE_FALLBACK);
+    }
+    return true;
+}
+
+/* A server that did not take TLS 1.3. */
 static bool
 older_version(pys_hs *hs, const hello *h)
 {
-    const uint8_t *end = h->random.p + PYS_RANDOM_LEN - MARK_LEN;
     uint8_t version[2];
 
     pys_put_u16(version, h->version);
     if (!pys_offer_take(hs, PYS_OFFER_VERSIONS, pys_rd_of(version, 2)))
         return false;
-    /* RFC 8446 4.1.3: it knows TLS 1.3; someone tampered with our hello. */
-    for (size_t i = 0; i < PYS_COUNT(marks); i++) {
-        if (pys_equal(end, marks[i], MARK_LEN))
-            return illegal(hs, PYS_R_INAPPROPRIATE_FALLBACK);
-    }
+    if (!downgrade_check(hs, h))
+        return false;
     /* RFC 8446 4.1.4: not what the retry said. */
     if ((hs->flags & PYS_HS_RETRIED) != 0)
         return illegal(hs, PYS_R_WRONG_SSL_VERSION);
     /* RFC 8446 4.1.3, 4.2.1: lower than all that we offered. */
-    return pys_fail(hs->conn, PYS_AD_PROTOCOL_VERSION,
-        PYS_R_UNSUPPORTED_PROTOCOL);
+    if (h->version != PYS_TLS1_2 ||
+        pys_version_min(hs->conn->set) != PYS_TLS1_2)
+        return pys_fail(hs->conn, PYS_AD_PROTOCOL_VERSION,
+            PYS_R_UNSUPPORTED_PROTOCOL);
+    hs->conn->version = PYS_TLS1_2;
+    return true;
 }
 
 static bool
@@ -216,11 +231,54 @@ server_hello_is(pys_rd body)
 static bool
 server_hello_build(pys_hs *hs, pys_wr *w)
 {
-    uint8_t random[PYS_RANDOM_LEN];
+    uint8_t *random = hs->server_random;
+    bool is_12 = pys_is_12(hs->conn);
 
-    if (!pys_random(random, sizeof(random)))
+    if (!pys_random(random, PYS_RANDOM_LEN))
         return pys_fail_internal(hs->conn);
-    return transcript_start(hs) && hello_build(hs, PYS_IN_SH, random, w);
+    /* RFC 8446 4.1.3: says under our signature that we know TLS 1.3. */
+    if (is_12 && pys_version_max(hs->conn->set) >= PYS_TLS1_3)
+        memcpy(random + PYS_RANDOM_LEN - MARK_LEN, marks[0], MARK_LEN);
+    return transcript_start(hs) &&
+        hello_build(hs, is_12 ? PYS_IN_SH12 : PYS_IN_SH, random, w);
+}
+
+/* RFC 5746 3.4: a server that does not know it may be somebody between. */
+static bool
+secure_check(pys_hs *hs)
+{
+    if (!hs->secure &&
+        !pys_setting(hs->conn->set, PYS_OPTIONS,
+            PYS_OP_LEGACY_SERVER_CONNECT))
+        return pys_fail(hs->conn, PYS_AD_HANDSHAKE_FAILURE,
+            PYS_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED);
+    return true;
+}
+
+/* A ServerHello of TLS 1.2 (RFC 5246 7.4.1.3). */
+static bool
+server_hello_process_12(pys_hs *hs, const hello *h)
+{
+    pys_conn *c = hs->conn;
+
+    /* Nothing was there to resume: the id was made up (RFC 8446 D.4). */
+    if (h->session_id.n != 0 &&
+        pys_rd_is(h->session_id,
+            pys_rd_of(hs->session_id, hs->n_session_id)))
+        return illegal(hs, PYS_R_INVALID_SESSION_ID);
+    if (h->compression != COMPRESSION_NULL)
+        return illegal(hs, PYS_R_INVALID_COMPRESSION_ALGORITHM);
+    /* RFC 8446 5: dropped in the belief that TLS 1.3 would follow. */
+    if (c->n_ccs != 0)
+        return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
+            PYS_R_CCS_RECEIVED_EARLY);
+    if (!pys_exts_process(hs, PYS_IN_SH12, h->exts) ||
+        !suite_take(hs, h->suite) || !secure_check(hs))
+        return false;
+    hs->flags &= ~(unsigned)PYS_HS_COMPAT;
+    hs->transcript.keep = true;
+    c->suite = hs->suite;
+    return transcript_start(hs);
 }
 
 /* The (EC)DHE secret from the server's share (RFC 8446 7.4). */
@@ -251,8 +309,9 @@ server_hello_process(pys_hs *hs, pys_rd *in)
 
     if (!hello_read(in, &h))
         return false;
+    memcpy(hs->server_random, h.random.p, PYS_RANDOM_LEN);
     if (!pys_exts_find(h.exts, PYS_EXT_SUPPORTED_VERSIONS))
-        return older_version(hs, &h);
+        return older_version(hs, &h) && server_hello_process_12(hs, &h);
     if (!hello_process(hs, PYS_IN_SH, &h))
         return false;
     /* RFC 8446 9.2: without a PSK there is no secret but this one. */
