@@ -317,8 +317,7 @@ pys_bio_set_fd(pys_bio *b, int fd, int close)
 {
     pys_fd *f = &b->u.fd;
 
-    if (b->method != &pys_bio_method_socket &&
-        b->method != &pys_bio_method_fd)
+    if (b->method != &pys_bio_method_socket && b->method != &pys_bio_method_fd)
         return;
     if (fd != atomic_load(&f->fd))
         fd_wipe(b);

@@ -7,9 +7,15 @@
  */
 #include "bio/bio.h"
 
+/*
+ * What an empty BIO keeps. Records come and go in a block of their size: it
+ * stays until a read finds nothing, which says that the stream has paused.
+ */
 enum {
     LEAST_ROOM = 256,
-    KEEP_ROOM = 1024 /* an empty BIO keeps no more than this */
+    KEEP_ROOM = 1024,
+    RECORD_ROOM_MIN = 8 * 1024,
+    RECORD_ROOM_MAX = 48 * 1024
 };
 
 static size_t
@@ -20,15 +26,22 @@ mem_size(const pys_mem *m)
 
 /* Transport bytes are no secrets: freed as they are. */
 static void
+mem_release(pys_mem *m)
+{
+    if (m->view || m->cap <= KEEP_ROOM)
+        return;
+    pys_free(m->data);
+    m->data = NULL;
+    m->cap = 0;
+}
+
+static void
 mem_empty(pys_mem *m)
 {
     m->off = 0;
     m->len = 0;
-    if (m->cap > KEEP_ROOM) {
-        pys_free(m->data);
-        m->data = NULL;
-        m->cap = 0;
-    }
+    if (m->cap < RECORD_ROOM_MIN || m->cap > RECORD_ROOM_MAX)
+        mem_release(m);
 }
 
 /*
@@ -92,6 +105,8 @@ mem_read(pys_bio *b, uint8_t *out, size_t n)
         n = size;
     if (n != 0)
         mem_take(m, out, n);
+    else
+        mem_release(m);
     pys_spin_unlock(&b->lock);
     if (n != 0)
         return pys_bio_long(n);

@@ -61,8 +61,9 @@ enum {
 /* Messages that ask. */
 enum { REQUESTS = PYS_IN_CH | PYS_IN_CR };
 
-/* Contents by row; p is NULL where the block has none. */
+/* What a block holds: bits and contents by row. */
 typedef struct contents {
+    uint32_t got;
     pys_rd of[N_ROWS];
 } contents;
 
@@ -86,6 +87,8 @@ row_of(uint16_t type)
 static uint32_t
 row_bit(size_t i)
 {
+    _Static_assert(N_ROWS <= 32, "rows are bits of ext_sent and ext_got");
+
     return (uint32_t)1 << i;
 }
 
@@ -126,26 +129,26 @@ pys_exts_build(pys_hs *hs, pys_where where, pys_wr *w)
 
 /* May this extension stand here at all, and did we ask for it? */
 static bool
-place_check(pys_hs *hs, pys_where where, size_t i)
+place_check(pys_conn *c, pys_where where, uint32_t asked, size_t i)
 {
     /* RFC 8446 4.2: known, but not specified for this message. */
     if (i < N_ROWS && (rows[i]->where & (unsigned)where) == 0)
-        return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
-            PYS_R_BAD_EXTENSION);
+        return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_EXTENSION);
 
     if ((where & ANSWERS) == 0)
         return true;
     /* RFC 8446 4.2: of all answers a cookie alone comes unasked. */
     if (i == N_ROWS ||
-        ((hs->ext_sent & row_bit(i)) == 0 && rows[i] != &pys_ext_cookie))
-        return pys_fail(hs->conn, PYS_AD_UNSUPPORTED_EXTENSION,
+        ((asked & row_bit(i)) == 0 && rows[i] != &pys_ext_cookie))
+        return pys_fail(c, PYS_AD_UNSUPPORTED_EXTENSION,
             PYS_R_UNSOLICITED_EXTENSION);
     return true;
 }
 
-/* The shape of the block; fills hs->ext_got and found. */
+/* The shape of the block; asked holds the bits of what we asked for. */
 static bool
-block_parse(pys_hs *hs, pys_where where, pys_rd block, contents *found)
+block_parse(pys_conn *c, pys_where where, uint32_t asked, pys_rd block,
+    contents *found)
 {
     pys_ids seen = {{0}};
     pys_rd content;
@@ -157,20 +160,18 @@ block_parse(pys_hs *hs, pys_where where, pys_rd block, contents *found)
             return false;
         /* RFC 8446 4.2: one of a type, unknown types too. */
         if (!pys_ids_add(&seen, type))
-            return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
-                PYS_R_BAD_EXTENSION);
+            return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_EXTENSION);
         /* RFC 8446 4.2.11. */
         if (type == PYS_EXT_PRE_SHARED_KEY && where == PYS_IN_CH &&
             !pys_rd_end(&block))
-            return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
-                PYS_R_BAD_EXTENSION);
+            return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_EXTENSION);
         i = row_of(type);
-        if (!place_check(hs, where, i))
+        if (!place_check(c, where, asked, i))
             return false;
         if (i == N_ROWS)
             continue;
         found->of[i] = content;
-        hs->ext_got |= row_bit(i);
+        found->got |= row_bit(i);
     }
     return true;
 }
@@ -178,17 +179,18 @@ block_parse(pys_hs *hs, pys_where where, pys_rd block, contents *found)
 bool
 pys_exts_process(pys_hs *hs, pys_where where, pys_rd block)
 {
-    contents found = {{{NULL, 0}}};
+    contents found = {.got = 0};
 
     hs->ext_got = 0;
     if (pys_rd_end(&block))
         return true;
-    if (!block_parse(hs, where, block, &found))
+    if (!block_parse(hs->conn, where, hs->ext_sent, block, &found))
         return false;
+    hs->ext_got = found.got;
     for (size_t i = 0; i < N_ROWS; i++) {
         const pys_ext_side *side = side_of(hs, rows[i]);
 
-        if ((hs->ext_got & row_bit(i)) == 0 || side->process == NULL)
+        if ((found.got & row_bit(i)) == 0 || side->process == NULL)
             continue;
         /* RFC 8446 6.2: bytes left over are decode_error. */
         if (!side->process(hs, where, &found.of[i]) ||
@@ -196,6 +198,19 @@ pys_exts_process(pys_hs *hs, pys_where where, pys_rd block)
             return false;
     }
     return true;
+}
+
+bool
+pys_exts_ticket(pys_conn *c, pys_rd block)
+{
+    contents found = {.got = 0};
+    size_t early = row_of(PYS_EXT_EARLY_DATA);
+
+    if (!block_parse(c, PYS_IN_NST, 0, block, &found))
+        return false;
+    /* RFC 8446 4.2.10: max_early_data_size. */
+    return (found.got & row_bit(early)) == 0 ||
+        found.of[early].n == sizeof(uint32_t);
 }
 
 bool

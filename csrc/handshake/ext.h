@@ -74,6 +74,9 @@ PYS_MUST bool pys_exts_build(pys_hs *hs, pys_where where, pys_wr *w);
  */
 PYS_MUST bool pys_exts_process(pys_hs *hs, pys_where where, pys_rd block);
 
+/* The same for a NewSessionTicket, of which nothing is kept. */
+PYS_MUST bool pys_exts_ticket(pys_conn *c, pys_rd block);
+
 /* Was this extension in the last block taken? */
 bool pys_ext_seen(const pys_hs *hs, uint16_t type);
 

@@ -452,7 +452,7 @@ psk_server_process(pys_hs *hs, pys_where where, pys_rd *in)
 
     (void)where;
     if (!pys_rd_vec16(in, &identities) || !pys_rd_vec16(in, &binders) ||
-        pys_rd_end(&identities))
+        pys_rd_end(&identities) || pys_rd_end(&binders))
         return false;
     while (!pys_rd_end(&identities)) {
         if (!pys_rd_vec16(&identities, &item) || item.n == 0 ||

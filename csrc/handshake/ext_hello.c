@@ -87,7 +87,7 @@ name_server_process(pys_hs *hs, pys_where where, pys_rd *in)
         return false;
     /* RFC 6066 3, RFC 1035 3.1: nothing that could be a host's name. */
     if (name.n > HOST_NAME_MAX_LEN || memchr(name.p, 0, name.n) != NULL)
-        return pys_fail(hs->conn, PYS_AD_UNRECOGNIZED_NAME,
+        return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
             PYS_R_SSL3_EXT_INVALID_SERVERNAME);
     return pys_keep(&hs->conn->server_name, name) ||
         pys_fail_internal(hs->conn);

@@ -266,9 +266,9 @@ next_message(pys_hs *hs, size_t max, pys_rd *whole)
 
     if (!pys_rd_u8(&at, &type) || !pys_rd_u24(&at, &len))
         return PYS_GO_READ;
-    /* RFC 8446 4: a length that no such message can have. */
+    /* RFC 8446 6.2: a length that no such message can have. */
     if (len > max) {
-        (void)pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
+        (void)pys_fail(hs->conn, PYS_AD_DECODE_ERROR,
             PYS_R_EXCESSIVE_MESSAGE_SIZE);
         return PYS_GO_FAIL;
     }

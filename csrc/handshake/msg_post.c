@@ -1,6 +1,7 @@
 /*
  * Messages after the handshake (RFC 8446 4.6): tickets, key updates.
  */
+#include "handshake/ext.h"
 #include "handshake/flight.h"
 #include "handshake/keys.h"
 
@@ -19,8 +20,6 @@ ticket_process(pys_conn *c, pys_rd *in)
     pys_rd nonce;
     pys_rd ticket;
     pys_rd exts;
-    pys_rd content;
-    uint16_t type;
 
     if (c->role != PYS_CLIENT)
         return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
@@ -32,11 +31,7 @@ ticket_process(pys_conn *c, pys_rd *in)
     /* RFC 8446 4.6.1: no more than seven days. */
     if (lifetime > TICKET_LIFETIME_MAX)
         return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_EXTENSION);
-    while (!pys_rd_end(&exts)) {
-        if (!pys_rd_u16(&exts, &type) || !pys_rd_vec16(&exts, &content))
-            return false;
-    }
-    return true;
+    return pys_exts_ticket(c, exts);
 }
 
 /* RFC 8446 4.6.3. */
@@ -121,7 +116,7 @@ pys_post_take(pys_conn *c, bool *moved)
         if (!pys_rd_u24(&in, &len))
             return true;
         if (len > POST_MAX)
-            return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER,
+            return pys_fail(c, PYS_AD_DECODE_ERROR,
                 PYS_R_EXCESSIVE_MESSAGE_SIZE);
         if (!pys_rd_bytes(&in, len, &body))
             return true;

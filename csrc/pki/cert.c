@@ -166,9 +166,10 @@ pys_cert_from_pem(const uint8_t *p, size_t n, size_t *used, pys_fault *f)
     if (PEM_bytes_read_bio(&der, &n_der, &label, PEM_STRING_X509_TRUSTED, in,
             pys_no_pass, NULL) == 1) {
         /* Trust settings may follow the certificate; they are not sent. */
-        bool rest = strcmp(label, PEM_STRING_X509_TRUSTED) == 0;
-
-        c = cert_at_front(der, (size_t)n_der, rest, f);
+        if (strcmp(label, PEM_STRING_X509_TRUSTED) == 0)
+            c = cert_at_front(der, (size_t)n_der, true, f);
+        else
+            c = pys_cert_from_der(der, (size_t)n_der, f);
     } else {
         pys_pki_fault(f);
     }

@@ -85,6 +85,7 @@ void
 pys_test_forget_certs(void)
 {
     pys_cert_forget_all();
+    pys_bundle_forget_all();
 }
 
 int

@@ -46,6 +46,22 @@ void pys_cert_remember(pys_cert *c);
 /* Drops what was remembered. */
 void pys_cert_forget_all(void);
 
+/* What a PEM text holds; counted and never changed. */
+typedef struct pys_bundle {
+    STACK_OF(X509) * certs;
+    STACK_OF(X509_CRL) * crls;
+    uint8_t digest[PYS_HASH_MAX]; /* of the text, if remembered */
+    atomic_int refs;
+} pys_bundle;
+
+/*
+ * Decodes all of it, or finds it among the texts decoded lately: a new
+ * reference. NULL with codes in f; nothing found at all is no failure.
+ */
+PYS_MUST pys_bundle *pys_bundle_of(const uint8_t *p, size_t n, pys_fault *f);
+void pys_bundle_free(pys_bundle *b);
+void pys_bundle_forget_all(void);
+
 /* Passphrase callback that never asks: an encrypted block fails. */
 int pys_no_pass(char *buf, int size, int rwflag, void *u);
 

@@ -1,14 +1,11 @@
 /*
  * Trust anchors: libcrypto's store, filled once and shared by reference.
  */
-#include <limits.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 
 #include "pki/pki_x509.h"
 #include "pki/verify.h"
 
-typedef STACK_OF(X509_INFO) info_stack;
 typedef STACK_OF(X509_OBJECT) object_stack;
 
 pys_trust *
@@ -56,24 +53,16 @@ pys_trust_add_cert(pys_trust *t, pys_cert *c, pys_fault *f)
     return true;
 }
 
-/* Adds all that was read; *n counts it. */
 static bool
-add_infos(X509_STORE *store, const info_stack *infos, int *n)
+add_bundle(X509_STORE *store, const pys_bundle *b)
 {
-    *n = 0;
-    for (int i = 0; i < sk_X509_INFO_num(infos); i++) {
-        const X509_INFO *info = sk_X509_INFO_value(infos, i);
-
-        if (info->x509 != NULL) {
-            if (X509_STORE_add_cert(store, info->x509) != 1)
-                return false;
-            (*n)++;
-        }
-        if (info->crl != NULL) {
-            if (X509_STORE_add_crl(store, info->crl) != 1)
-                return false;
-            (*n)++;
-        }
+    for (int i = 0; i < sk_X509_num(b->certs); i++) {
+        if (X509_STORE_add_cert(store, sk_X509_value(b->certs, i)) != 1)
+            return false;
+    }
+    for (int i = 0; i < sk_X509_CRL_num(b->crls); i++) {
+        if (X509_STORE_add_crl(store, sk_X509_CRL_value(b->crls, i)) != 1)
+            return false;
     }
     return true;
 }
@@ -81,30 +70,20 @@ add_infos(X509_STORE *store, const info_stack *infos, int *n)
 bool
 pys_trust_add_pem(pys_trust *t, const uint8_t *p, size_t n, pys_fault *f)
 {
-    info_stack *infos = NULL;
+    pys_bundle *b;
     bool ok = false;
-    int found;
-    BIO *in;
 
     pys_fault_forget();
-    if (n > INT_MAX || p == NULL) {
-        pys_fault_code(f, ERR_LIB_X509, X509_R_NO_CERTIFICATE_OR_CRL_FOUND);
+    /* All is decoded before anything is trusted. */
+    if ((b = pys_bundle_of(p, n, f)) == NULL)
         return false;
-    }
-    in = BIO_new_mem_buf(p, (int)n);
-    if (in != NULL) /* all is decoded before anything is trusted */
-        infos = PEM_X509_INFO_read_bio(in, NULL, pys_no_pass, NULL);
-    BIO_free(in);
-    if (infos == NULL || !add_infos(t->store, infos, &found)) {
-        pys_pki_fault(f);
-    } else if (found == 0) {
-        pys_fault_forget();
+    if (sk_X509_num(b->certs) == 0 && sk_X509_CRL_num(b->crls) == 0)
         pys_fault_code(f, ERR_LIB_X509, X509_R_NO_CERTIFICATE_OR_CRL_FOUND);
-    } else {
-        pys_fault_forget();
+    else if (!add_bundle(t->store, b))
+        pys_pki_fault(f);
+    else
         ok = true;
-    }
-    sk_X509_INFO_pop_free(infos, X509_INFO_free);
+    pys_bundle_free(b);
     return ok;
 }
 

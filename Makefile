@@ -1,0 +1,145 @@
+# Every command that a developer or CI runs. It needs Python 3, git and make;
+# the rest is installed with apt-get where that is allowed, or named.
+#
+#   make demo     what the package does, on a page
+#   make test     the whole suite
+#   make check    lint + typecheck + test
+#   make help     all of them
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+STAMPS := build/stamps
+C_FILES := $(shell find csrc -name '*.[ch]')
+PY_DIRS := pyssl tests wheels setup.py
+
+# make test T='tests/api/test_err.py -x' runs a part; J=0 in one process.
+T ?= tests
+J ?= 2
+PARALLEL := $(if $(filter-out 0,$(J)),-n $(J) --dist loadgroup)
+
+C_WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes \
+	-Wmissing-prototypes -Wundef -Werror
+C_LINT := -std=c11 -D_DEFAULT_SOURCE -DOPENSSL_NO_DEPRECATED -O2 \
+	$(C_WARN) -Icsrc -DPYS_VERSION='"lint"' -fsyntax-only
+
+.PHONY: help build test check lint format typecheck asan tsan clauses cov \
+	bench demo sdist wheel clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^#:\( *\)/  /p' Makefile
+
+#: build      the virtual environment and the extension, in place
+build: $(STAMPS)/build
+
+#: test       the suite, on the test core (T=what to run, J=processes)
+test: $(STAMPS)/venv
+	$(PY) -m tests.build_core
+	$(PY) -m pytest -q $(PARALLEL) $(T)
+
+#: check      lint, typecheck, test
+check: lint typecheck test
+
+#: lint       C compiles without a warning, formats are kept, ruff is content
+lint: $(STAMPS)/venv
+	$(BIN)/ruff check $(PY_DIRS)
+	$(BIN)/ruff format --check $(PY_DIRS)
+	find csrc -name '*.c' -exec $(or $(CC),cc) $(C_LINT) {} +
+	find csrc -name '*.c' -exec $(or $(CC),cc) $(C_LINT) -DPYS_TEST {} +
+	find csrc -name '*.[ch]' -exec $(BIN)/clang-format -n -Werror {} +
+
+#: format     rewrites C and Python in the project's format
+format: $(STAMPS)/venv
+	$(BIN)/ruff check --fix $(PY_DIRS)
+	$(BIN)/ruff format $(PY_DIRS)
+	find csrc -name '*.[ch]' -exec $(BIN)/clang-format -i {} +
+
+#: typecheck  mypy, strict
+typecheck: $(STAMPS)/venv
+	$(BIN)/mypy
+
+# Leaks: the interpreter keeps what it allocated until the end, so the leak
+# check would report Python itself; a test measures memory instead. Sizes that
+# no allocation meets must answer NULL as malloc does.
+ASAN_RUN = LD_PRELOAD="$$($(or $(CC),cc) -print-file-name=libasan.so)" \
+	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:allocator_may_return_null=1 \
+	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+	PYTHONMALLOC=malloc PYSSL_TEST_CORE=build/asan
+# The thread sanitizer needs addresses where it expects them.
+FIXED = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+TSAN_RUN = LD_PRELOAD="$$($(or $(CC),cc) -print-file-name=libtsan.so)" \
+	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
+	PYSSL_TEST_CORE=build/tsan
+
+#: asan       the suite under the address and undefined-behaviour sanitizers
+asan: $(STAMPS)/venv
+	$(PY) -m tests.build_core --asan
+	$(ASAN_RUN) $(PY) -m pytest -q $(PARALLEL) $(T)
+
+#: tsan       the tests marked "threads" under the thread sanitizer
+tsan: $(STAMPS)/venv
+	$(PY) -m tests.build_core --tsan
+	$(TSAN_RUN) $(FIXED) $(PY) -m pytest -q -m threads $(T)
+
+#: clauses    clauses of docs/contract.md that no test cites
+clauses: $(STAMPS)/venv
+	$(PY) -m tests.build_core
+	$(PY) -m tests.clauses
+
+#: cov        line coverage of the Python part
+cov: $(STAMPS)/venv
+	$(PY) -m pip install -q coverage
+	$(PY) -m tests.build_core
+	$(PY) -m coverage run --source=pyssl -m pytest -q $(T)
+	$(PY) -m coverage report --skip-covered
+
+#: bench      first figures against what else is installed
+bench: $(STAMPS)/build
+	$(PY) -m pyssl.bench
+
+#: demo       a handshake over each kind of BIO, told step by step
+demo: $(STAMPS)/build
+	$(PY) -m pyssl.demo
+
+#: sdist      the source archive, in dist/
+sdist: $(STAMPS)/venv
+	$(PY) -m pip install -q build
+	$(PY) -m build --sdist
+
+#: wheel      the wheel, audited and tried in a clean environment
+wheel: $(STAMPS)/venv
+	rm -rf build/wheel build/lib* build/bdist* build/temp*
+	$(PY) -m pip wheel -q --no-deps --wheel-dir build/wheel .
+	$(PY) wheels/check.py build/wheel/*.whl
+	$(PY) -m venv --clear build/wheel/venv
+	build/wheel/venv/bin/python -m pip install -q \
+		--disable-pip-version-check build/wheel/*.whl
+	cd build/wheel && venv/bin/python ../../wheels/smoke.py
+	mkdir -p dist && cp build/wheel/*.whl dist/
+
+#: clean      removes all that was built
+clean:
+	rm -rf build dist $(VENV) *.egg-info pyssl/_pyssl.c pyssl/_pyssl*.so
+
+# ---- what the commands stand on -------------------------------------------
+
+# Compiler, libcrypto, Python's headers; openssl and curl are the tests' peers.
+$(STAMPS)/system: wheels/system.sh
+	@mkdir -p $(STAMPS)
+	PYTHON=$(PYTHON) sh wheels/system.sh
+	@touch $@
+
+# The environment, with the package installed from here in editable form.
+$(STAMPS)/venv: pyproject.toml setup.py MANIFEST.in | $(STAMPS)/system
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install -q --disable-pip-version-check \
+		'setuptools>=77' 'cffi>=1.16'
+	$(PY) -m pip install -q --disable-pip-version-check \
+		--no-build-isolation -e '.[dev,test,bench]'
+	@touch $@
+
+$(STAMPS)/build: $(C_FILES) pyssl/_build.py $(STAMPS)/venv
+	$(PY) setup.py -q build_ext --inplace
+	@touch $@

@@ -1,0 +1,214 @@
+"""What the core asks the application, answered by its callbacks.
+
+The core stops the handshake with a question. `answer` calls whoever was
+registered and passes the answer on. An exception counts as the callback's
+failure value and is raised once the core's work is unwound (CV-7).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+
+from pyssl._ffi import bytes_of, ffi, lib, text_of
+from pyssl.const import (
+    SSL_AD_INTERNAL_ERROR,
+    SSL_AD_NO_APPLICATION_PROTOCOL,
+    SSL_AD_UNRECOGNIZED_NAME,
+    SSL_TLSEXT_ERR_ALERT_FATAL,
+    SSL_TLSEXT_ERR_NOACK,
+    SSL_TLSEXT_ERR_OK,
+)
+from pyssl.pkey import EVP_PKEY
+from pyssl.x509 import X509
+
+if TYPE_CHECKING:
+    from pyssl.conn import SSL
+
+
+class _Reply(NamedTuple):
+    """An answer as the core takes it."""
+
+    answer: int
+    alert: int = 0
+    data: bytes = b""
+
+
+_GO_ON = _Reply(lib.PYS_GO_ON)
+_DECLINE = _Reply(lib.PYS_DECLINE)
+_SUSPEND = _Reply(lib.PYS_SUSPEND)
+_INTERNAL = _Reply(lib.PYS_REFUSE, SSL_AD_INTERNAL_ERROR)
+
+
+def _number(value: Any, who: str) -> int:
+    """Check what a callback returned."""
+    if not isinstance(value, int):
+        raise TypeError(f"{who}: a number is needed, not {value!r}")
+    return value
+
+
+def _alert_in(cell: list[int], who: str) -> int:
+    """Check the alert that a callback left in its cell."""
+    if len(cell) != 1:
+        raise ValueError(f"{who}: the alert cell holds one number")
+    alert = _number(cell[0], who)
+    if not 0 <= alert <= 255:
+        raise ValueError(f"{who}: no alert {alert}")
+    return alert
+
+
+def _client_hello(ssl: SSL, conn: Any) -> _Reply:
+    """The ClientHello callback (SNI-9, GE-13)."""
+    del conn
+    if ssl._copied.hello is None:
+        return _GO_ON
+    callback, arg = ssl._copied.hello
+    cell = [SSL_AD_INTERNAL_ERROR]
+    who = "ClientHello callback"
+    result = _number(callback(ssl, cell, arg), who)
+    if result > 0:
+        return _GO_ON
+    if result < 0:
+        return _SUSPEND
+    return _Reply(lib.PYS_REFUSE, _alert_in(cell, who))
+
+
+def _server_name(ssl: SSL, conn: Any) -> _Reply:
+    """The server name callback (SNI-3)."""
+    del conn
+    ctx = ssl._ctx
+    if ctx._sni is None:
+        return _DECLINE
+    cell = [SSL_AD_UNRECOGNIZED_NAME]
+    who = "server name callback"
+    result = _number(ctx._sni(ssl, cell, ctx._sni_arg), who)
+    if result == SSL_TLSEXT_ERR_OK:
+        return _GO_ON
+    if result == SSL_TLSEXT_ERR_ALERT_FATAL:
+        return _Reply(lib.PYS_REFUSE, _alert_in(cell, who))
+    return _DECLINE
+
+
+def _alpn(ssl: SSL, conn: Any) -> _Reply:
+    """The protocol selection callback (ALPN-2)."""
+    if ssl._ctx._alpn is None:
+        return _DECLINE
+    callback, arg = ssl._ctx._alpn
+    n = ffi.new("size_t *")
+    offered = bytes_of(
+        lib.pys_conn_peer_offer(conn, lib.PYS_OFFER_ALPN, n), n[0]
+    )
+    result: Any = callback(ssl, offered, arg)
+    chosen: Any = None
+    if isinstance(result, tuple) and len(result) == 2:
+        result, chosen = result
+    who = "ALPN callback"
+    result = _number(result, who)
+    if result == SSL_TLSEXT_ERR_NOACK:
+        return _DECLINE
+    if result != SSL_TLSEXT_ERR_OK:
+        return _Reply(lib.PYS_REFUSE, SSL_AD_NO_APPLICATION_PROTOCOL)
+    if not isinstance(chosen, bytes):
+        raise TypeError(f"{who}: the protocol is bytes, not {chosen!r}")
+    if not 1 <= len(chosen) <= 255:
+        raise ValueError(f"{who}: a protocol has 1 to 255 bytes")
+    return _Reply(lib.PYS_GO_ON, 0, chosen)
+
+
+def _certificate(ssl: SSL, conn: Any) -> _Reply:
+    """The certificate callbacks (CERT-20, then CERT-18; GE-12)."""
+    del conn
+    if ssl._copied.cert is not None:
+        callback, arg = ssl._copied.cert
+        result = _number(callback(ssl, arg), "certificate callback")
+        if result < 0:
+            return _SUSPEND
+        if result == 0:
+            return _INTERNAL
+    client = ssl._ctx._client_cert
+    if client is None or ssl._role != lib.PYS_CLIENT:
+        return _GO_ON
+    if lib.pys_settings_cert(ssl._settings) != ffi.NULL:
+        return _GO_ON
+    return _client_certificate(ssl, client(ssl))
+
+
+def _client_certificate(ssl: SSL, result: Any) -> _Reply:
+    """Install what the client certificate callback gave."""
+    who = "client certificate callback"
+    if not isinstance(result, tuple):
+        number = _number(result, who)
+        if number > 0:
+            raise TypeError(f"{who}: 1 comes with certificate and key")
+        return _SUSPEND if number < 0 else _GO_ON
+    if len(result) != 3:
+        raise TypeError(f"{who}: (1, certificate, key) is needed")
+    number, certificate, key = result
+    if _number(number, who) <= 0:
+        return _SUSPEND if number < 0 else _GO_ON
+    if not isinstance(certificate, X509) or not isinstance(key, EVP_PKEY):
+        raise TypeError(f"{who}: (1, certificate, key) is needed")
+    if not ssl.use_certificate(certificate) or not ssl.use_PrivateKey(key):
+        return _INTERNAL
+    return _GO_ON
+
+
+_HANDLERS: dict[int, tuple[Callable[[SSL, Any], _Reply], _Reply]] = {
+    lib.PYS_ASK_CLIENT_HELLO: (_client_hello, _INTERNAL),
+    lib.PYS_ASK_SERVER_NAME: (
+        _server_name,
+        _Reply(lib.PYS_REFUSE, SSL_AD_UNRECOGNIZED_NAME),
+    ),
+    lib.PYS_ASK_CERT: (_certificate, _INTERNAL),
+    lib.PYS_ASK_ALPN: (
+        _alpn,
+        _Reply(lib.PYS_REFUSE, SSL_AD_NO_APPLICATION_PROTOCOL),
+    ),
+}
+
+
+def answer(ssl: SSL, conn: Any) -> bool:
+    """Answer the core's question.
+
+    Returns:
+        True to go on with the handshake; False if it is suspended.
+    """
+    handler, failure = _HANDLERS[lib.pys_conn_asked(conn)]
+    try:
+        reply = handler(ssl, conn)
+    except BaseException as e:  # noqa: BLE001 - raised when C has unwound
+        if ssl._parked is None:
+            ssl._parked = e
+        reply = failure
+    if reply.answer == lib.PYS_SUSPEND:
+        return False
+    lib.pys_conn_answer(
+        conn, reply.answer, reply.alert, reply.data, len(reply.data)
+    )
+    return True
+
+
+class _Unraisable:
+    """Hands an exception to sys.unraisablehook, by going away."""
+
+    __slots__ = ("_raised",)
+
+    def __init__(self, raised: BaseException) -> None:
+        self._raised = raised
+
+    def __del__(self) -> None:
+        raise self._raised
+
+
+def deliver_keylog(ssl: SSL, conn: Any) -> None:
+    """Hand the key log lines that have gathered to the callback (KLOG-1)."""
+    while True:
+        line = text_of(lib.pys_conn_next_keylog(conn))
+        if line is None:
+            return
+        callback = ssl._ctx._keylog
+        if callback is None:
+            continue
+        try:
+            callback(ssl, line)
+        except BaseException as e:  # noqa: BLE001 - it cannot fail (CV-7)
+            _Unraisable(e)

@@ -1,0 +1,615 @@
+"""SSL: one connection, and the calls that do I/O on it.
+
+The core never calls Python. When it needs a BIO written in Python, or a
+decision of the application, it returns, and the call here does what is
+wanted and goes on with the same function. `_ended` is the one place where an
+outcome of the core becomes the man page's return value.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from typing import Any
+
+from pyssl import asks, err
+from pyssl._ffi import lib, room, source
+from pyssl.conn_bio import Attached
+from pyssl.conn_info import Info
+from pyssl.const import (
+    BIO_FLAGS_IO_SPECIAL,
+    BIO_FLAGS_READ,
+    BIO_FLAGS_WRITE,
+    BIO_RR_ACCEPT,
+    BIO_RR_CONNECT,
+    ERR_LIB_BIO,
+    ERR_LIB_SSL,
+    ERR_LIB_SYS,
+    ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED,
+    SSL_ERROR_NONE,
+    SSL_ERROR_SSL,
+    SSL_ERROR_SYSCALL,
+    SSL_ERROR_WANT_ACCEPT,
+    SSL_ERROR_WANT_CLIENT_HELLO_CB,
+    SSL_ERROR_WANT_CONNECT,
+    SSL_ERROR_WANT_READ,
+    SSL_ERROR_WANT_RETRY_VERIFY,
+    SSL_ERROR_WANT_WRITE,
+    SSL_ERROR_WANT_X509_LOOKUP,
+    SSL_ERROR_ZERO_RETURN,
+    SSL_R_BAD_LENGTH,
+    SSL_R_UNINITIALIZED,
+    SSL_R_WRONG_SSL_VERSION,
+)
+
+# Bound here because every read and write uses them.
+_do_handshake = lib.pys_conn_handshake
+_do_read = lib.pys_conn_read
+_do_write = lib.pys_conn_write
+_phase = lib.pys_conn_phase
+
+_DONE = lib.PYS_IO_DONE
+_WANT_READ = lib.PYS_IO_WANT_READ
+_WANT_WRITE = lib.PYS_IO_WANT_WRITE
+_ASK = lib.PYS_IO_ASK
+_BIO = lib.PYS_IO_BIO
+_CLOSED = lib.PYS_IO_CLOSED
+_FAULT = lib.PYS_IO_FAULT
+_DEAD_BEFORE = lib.PYS_IO_DEAD
+_EOF = lib.PYS_IO_EOF
+_SYSCALL = lib.PYS_IO_SYSCALL
+_MISUSE = lib.PYS_IO_MISUSE
+_MOVED = lib.PYS_IO_MOVED
+_NOT_OPEN = 0  # the core was not called: the handshake comes first
+
+_OPEN = lib.PYS_OPEN
+_DEAD = lib.PYS_DEAD
+_NO_ROLE = lib.PYS_NO_ROLE
+_CLIENT = lib.PYS_CLIENT
+_SERVER = lib.PYS_SERVER
+
+_NOTHING = lib.PYS_NOTHING
+_WRITING = lib.PYS_WRITING
+_READING = lib.PYS_READING
+
+_RECEIVED = 2  # SSL_RECEIVED_SHUTDOWN
+
+# SSL_get_error(3), line f, and lines d and e.
+_WAITS = {
+    lib.PYS_X509_LOOKUP: SSL_ERROR_WANT_X509_LOOKUP,
+    lib.PYS_CLIENT_HELLO_CB: SSL_ERROR_WANT_CLIENT_HELLO_CB,
+    lib.PYS_RETRY_VERIFY: SSL_ERROR_WANT_RETRY_VERIFY,
+}
+_SPECIAL = {
+    BIO_RR_CONNECT: SSL_ERROR_WANT_CONNECT,
+    BIO_RR_ACCEPT: SSL_ERROR_WANT_ACCEPT,
+}
+
+
+class SSL(Attached, Info):
+    """A TLS connection (SSL_new(3)).
+
+    One thread may read while another writes; any other use by several
+    threads is put in a row. Calling an I/O function of the same object from
+    one of its callbacks or BIO operations is a RuntimeError.
+
+    The I/O methods return what the man page's function returns and leave
+    the reason to `get_error` and the thread's error queue.
+    """
+
+    __slots__ = ()
+
+    # ---- the pump ----------------------------------------------------------
+
+    def _serve(self, writing: int) -> None:
+        """Do what the core asks of a BIO that Python answers for."""
+        bio = self._wbio if writing else self._rbio
+        if bio is None:
+            return
+        if lib.pys_bio_asked(bio._native(), writing).op != 0:
+            bio._answer(writing)
+
+    def _ended(self, conn: Any, io: int, writing: int) -> int:
+        """Turn an outcome into a return value, entries and SSL_want.
+
+        Args:
+            conn: The core's connection.
+            io: The outcome.
+            writing: The direction it is about.
+        """
+        want = _NOTHING
+        ret = -1
+        if io == _DONE:
+            ret = 1
+        elif io in (_WANT_READ, _MOVED):
+            want = _READING
+        elif io == _WANT_WRITE:
+            want = _WRITING
+        elif io == _CLOSED:
+            ret = 0
+        elif io == _ASK:
+            want = lib.pys_conn_want(conn, 0)
+        elif io in (_FAULT, _EOF):
+            err.put_fault(lib.pys_conn_fault(conn))
+        elif io == _SYSCALL:
+            want = lib.pys_conn_want(conn, writing)
+            err.thread_state().errno = lib.pys_conn_errno(conn, writing)
+            reason = lib.pys_conn_bio_fault(conn, writing)
+            if reason != 0:
+                err.put(ERR_LIB_BIO, reason)
+        elif io == _MISUSE:
+            err.put(ERR_LIB_SSL, lib.pys_conn_misuse(conn))
+        self._note(want, writing)
+        return ret
+
+    def _send_alert(self, conn: Any) -> None:
+        """Try once to send the alert of a fault that reading found."""
+        if not self._write_lock.acquire(False):
+            return  # whoever writes now sends it afterwards
+        self._writer = get_ident()
+        try:
+            while lib.pys_conn_flush(conn) == _BIO:
+                self._serve(1)
+        finally:
+            self._writer = 0
+            self._write_lock.release()
+
+    # ---- handshake ---------------------------------------------------------
+
+    def do_handshake(self) -> int:
+        """Start or continue the handshake, in the role that was set.
+
+        Returns:
+            1 once it is complete; 0 if the peer closed before; -1
+            otherwise, and `get_error` tells why.
+
+        Errors:
+            SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: move the BIO's bytes,
+                call again.
+            SSL_ERROR_WANT_X509_LOOKUP, SSL_ERROR_WANT_CLIENT_HELLO_CB: a
+                callback suspended the handshake; call again.
+            SSL_ERROR_SSL: it failed; a retry does not help.
+            SSL_ERROR_SYSCALL: the transport failed.
+
+        Source: SSL_do_handshake(3); contract 1.1.
+        """
+        return self._shake_hands(_NO_ROLE, False)
+
+    def connect(self) -> int:
+        """As `do_handshake`, in client role if none was set.
+
+        Source: SSL_connect(3); contract 1.2.
+        """
+        return self._shake_hands(_CLIENT, False)
+
+    def accept(self) -> int:
+        """As `do_handshake`, in server role if none was set.
+
+        Source: SSL_accept(3); contract 1.3.
+        """
+        return self._shake_hands(_SERVER, False)
+
+    def _shake_hands(self, role: int, hidden: bool) -> int:
+        """Run the handshake with both locks.
+
+        Args:
+            role: What to be if no role was set.
+            hidden: It is part of a read or a write.
+        """
+        self._enter()
+        with self._read_lock, self._write_lock:
+            self._reader = self._writer = get_ident()
+            try:
+                conn = self._alive()
+                if self._role == _NO_ROLE:
+                    if hidden:
+                        return self._refuse(SSL_R_UNINITIALIZED, 0)
+                    if role != _NO_ROLE and not self._misfit(role):
+                        self._set_role(conn, role)
+                ret = self._handshake(conn, role)
+            finally:
+                self._reader = self._writer = 0
+        if ret <= 0:
+            self._raise_parked()
+        return ret
+
+    def _misfit(self, role: int) -> bool:
+        """Tell whether the method of the context forbids a role."""
+        return self._ctx._method.role not in (_NO_ROLE, role)
+
+    def _handshake(self, conn: Any, role: int) -> int:
+        """Do the next part of the handshake; both locks are held."""
+        phase = _phase(conn)
+        if phase in (_OPEN, _DEAD):  # HS-19, HS-22
+            self._both_note(_NOTHING)
+            return 1 if phase == _OPEN else -1
+        if self._role != _NO_ROLE:
+            role = self._role
+        if role != _NO_ROLE and self._misfit(role):  # HS-33
+            return self._refuse(ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, 0)
+        self._prepare(conn)
+        while True:
+            io = _do_handshake(conn)
+            if self._keylogging:
+                asks.deliver_keylog(self, conn)
+            if io == _BIO:
+                self._serve(0)
+                self._serve(1)
+            elif io != _ASK or not asks.answer(self, conn):
+                break
+        writing = int(lib.pys_conn_want(conn, 1) == _WRITING)
+        ret = self._ended(conn, io, writing)
+        self._both_note(self._write_want if writing else self._read_want)
+        return ret
+
+    def _prepare(self, conn: Any) -> None:
+        """Look up what is looked up at each call (CTX-3), clear the queue.
+
+        The queue is cleared only if there is something to do (HS-4).
+        """
+        ctx = self._ctx
+        wanted = ctx.live_asks | self._copied.asks
+        if wanted != self._asks:
+            self._set_number(lib.PYS_ASKS, wanted)
+            self._asks = wanted
+        if (ctx._keylog is not None) != self._keylogging:
+            self._keylogging = ctx._keylog is not None
+            lib.pys_conn_keep_keylog(conn, self._keylogging)
+        if self._stale():
+            self._pass_bios(conn)
+        rbio, wbio = self._rbio, self._wbio
+        if self._role == _NO_ROLE or rbio is None or wbio is None:
+            return
+        if not lib.pys_conn_get_shutdown(conn) & _RECEIVED:
+            err.clear()
+
+    def set_connect_state(self) -> None:
+        """Take the client role and begin anew.
+
+        Source: SSL_set_connect_state(3); contract 1.4.
+        """
+        self._exclusive(lambda conn: self._set_role(conn, _CLIENT))
+
+    def set_accept_state(self) -> None:
+        """Take the server role and begin anew.
+
+        Source: SSL_set_accept_state(3); contract 1.4.
+        """
+        self._exclusive(lambda conn: self._set_role(conn, _SERVER))
+
+    def _set_role(self, conn: Any, role: int) -> None:
+        lib.pys_conn_set_role(conn, role)
+        self._role = role
+        self._unsent = None
+        self._both_note(_NOTHING)
+
+    def clear(self) -> int:
+        """Make the object ready for another connection; settings stay.
+
+        Returns:
+            1.
+
+        Source: SSL_clear(3); contract 5.6.
+        """
+
+        def do(conn: Any) -> int:
+            lib.pys_conn_clear(conn)
+            self._unsent = None
+            self._both_note(_NOTHING)
+            return 1
+
+        self._enter()
+        return self._exclusive(do)
+
+    # ---- reading -----------------------------------------------------------
+
+    def read(self, buf: Any, num: int | None = None) -> int:
+        """Read application data, of one record at most.
+
+        Args:
+            buf: Writable, contiguous, bytes-like.
+            num: Bytes to read at most; all of buf if left out.
+
+        Returns:
+            How many bytes were read; 0 or -1 if none were, and `get_error`
+            tells why.
+
+        Errors:
+            SSL_ERROR_ZERO_RETURN: the peer closed.
+            SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: call again.
+            SSL_ERROR_SSL: fatal, also the end of the transport.
+            SSL_ERROR_SYSCALL: the transport failed.
+
+        Source: SSL_read(3); contract 5.1.
+        """
+        return self._read(buf, num, False)
+
+    def peek(self, buf: Any, num: int | None = None) -> int:
+        """As `read`, but the bytes stay.
+
+        Source: SSL_peek(3); contract RW-14.
+        """
+        return self._read(buf, num, True)
+
+    def read_ex(self, buf: Any, num: int | None = None) -> tuple[int, int]:
+        """As `read`: (1, bytes read), or (0, 0).
+
+        Source: SSL_read_ex(3); contract RW-13.
+        """
+        got = self._read(buf, num, False)
+        return (1, got) if got > 0 else (0, 0)
+
+    def peek_ex(self, buf: Any, num: int | None = None) -> tuple[int, int]:
+        """As `peek`: (1, bytes read), or (0, 0)."""
+        got = self._read(buf, num, True)
+        return (1, got) if got > 0 else (0, 0)
+
+    def _read(self, buf: Any, num: int | None, peek: bool) -> int:
+        into = room(buf)
+        if num is None:
+            num = len(into)
+        elif num > len(into):
+            raise ValueError(f"{num} bytes into a buffer of {len(into)}")
+        conn = self._enter()
+        if num < 0:
+            return self._refuse(SSL_R_BAD_LENGTH, 0)
+        bio = self._rbio
+        if bio is not None and bio._epoch != self._read_epoch:
+            self._exclusive(self._pass_bios)
+        got = self._n_read
+        me = get_ident()
+        while True:
+            with self._read_lock:
+                self._reader = me
+                try:
+                    io = _NOT_OPEN
+                    if _phase(conn) == _OPEN:
+                        io = _do_read(conn, into, num, got, peek)
+                    while io == _BIO:
+                        self._serve(0)
+                        io = _DEAD_BEFORE
+                        if _phase(conn) == _OPEN:
+                            io = _do_read(conn, into, num, got, peek)
+                    if io == _DONE:
+                        self._read_want = _NOTHING
+                        self._reading_thread = me
+                        self._last = 0
+                        return int(got[0])
+                    if io != _NOT_OPEN:
+                        ret = self._ended(conn, io, 0)
+                        if io == _FAULT:
+                            self._send_alert(conn)
+                        break
+                finally:
+                    self._reader = 0
+            ret = self._shake_hands(_NO_ROLE, True)
+            if ret <= 0:
+                return ret
+        self._raise_parked()
+        return 0 if io == _EOF else ret
+
+    # ---- writing -----------------------------------------------------------
+
+    def write(self, data: Any, num: int | None = None) -> int:
+        """Write application data, all of it unless partial writes are on.
+
+        Args:
+            data: Contiguous, bytes-like. After a call that wants to be
+                repeated, the very same object with the same bytes, unless
+                SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER is set.
+            num: How many bytes of it; all if left out.
+
+        Returns:
+            How many bytes were written; 0 for no bytes; -1 otherwise, and
+            `get_error` tells why.
+
+        Errors:
+            SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: call again.
+            SSL_ERROR_SSL: fatal, or wrong use.
+            SSL_ERROR_SYSCALL: the transport failed.
+
+        Source: SSL_write(3); contract 5.2.
+        """
+        view = source(data)
+        if num is None:
+            num = len(view)
+        elif num > len(view):
+            raise ValueError(f"{num} bytes from a buffer of {len(view)}")
+        conn = self._enter()
+        if num < 0:
+            return self._refuse(SSL_R_BAD_LENGTH, 1)
+        bio = self._wbio
+        if bio is not None and bio._epoch != self._write_epoch:
+            self._exclusive(self._pass_bios)
+        done = self._n_written
+        me = get_ident()
+        while True:
+            with self._write_lock:
+                self._writer = me
+                try:
+                    io = _NOT_OPEN
+                    if _phase(conn) == _OPEN:
+                        io = _do_write(conn, view, num, done)
+                    while io == _BIO:
+                        self._serve(1)
+                        io = _do_write(conn, view, num, done)
+                    if io == _DONE:
+                        self._write_want = _NOTHING
+                        self._writing_thread = me
+                        self._last = 1
+                        if self._unsent is not None:
+                            self._unsent = None
+                        return int(done[0])
+                    if io != _NOT_OPEN:
+                        if io in (_WANT_WRITE, _SYSCALL):
+                            # Kept, so that nothing else gets its address.
+                            self._unsent = data
+                        ret = self._ended(conn, io, 1)
+                        break
+                finally:
+                    self._writer = 0
+            ret = self._shake_hands(_NO_ROLE, True)
+            if ret <= 0:
+                return ret
+        self._raise_parked()
+        return ret
+
+    def write_ex(self, data: Any, num: int | None = None) -> tuple[int, int]:
+        """As `write`: (1, bytes written), or (0, 0).
+
+        Source: SSL_write_ex(3); contract RW-26.
+        """
+        n = self.write(data, num)
+        return (1, n) if n >= 0 else (0, 0)
+
+    # ---- closing -----------------------------------------------------------
+
+    def shutdown(self) -> int:
+        """Send close_notify, or finish a shutdown already begun.
+
+        Returns:
+            1 once both close_notify alerts have passed; 0 when ours is sent
+            and the peer's is still to come; -1 otherwise, and `get_error`
+            tells why.
+
+        Errors:
+            SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: move the BIO, call
+                again.
+            SSL_ERROR_SSL: the handshake is not over
+                (SSL_R_SHUTDOWN_WHILE_IN_INIT), or fatal.
+
+        Source: SSL_shutdown(3); contract 5.4.
+        """
+        conn = self._enter()
+        if self._stale():
+            self._exclusive(self._pass_bios)
+        with self._write_lock:
+            self._writer = get_ident()
+            try:
+                self._unsent = None
+                io = lib.pys_conn_shutdown(conn)
+                while io == _BIO:
+                    self._serve(1)
+                    io = lib.pys_conn_shutdown(conn)
+                if io == _MOVED:  # ours is out, the peer's is to come
+                    self._note(_NOTHING, 1)
+                    return 0
+                if io != _WANT_READ:
+                    ret = self._ended(conn, io, 1)
+            finally:
+                self._writer = 0
+        if io == _WANT_READ:
+            ret = self._await_close(conn)
+        self._raise_parked()
+        return ret
+
+    def _await_close(self, conn: Any) -> int:
+        """Read until the peer's close_notify."""
+        with self._read_lock:
+            self._reader = get_ident()
+            try:
+                io = _DEAD_BEFORE
+                if _phase(conn) == _OPEN:
+                    io = lib.pys_conn_shutdown_read(conn)
+                while io == _BIO:
+                    self._serve(0)
+                    io = _DEAD_BEFORE
+                    if _phase(conn) == _OPEN:
+                        io = lib.pys_conn_shutdown_read(conn)
+                ret = self._ended(conn, io, 0)
+                if io == _FAULT:
+                    self._send_alert(conn)
+                return ret
+            finally:
+                self._reader = 0
+
+    # ---- what a call ended with --------------------------------------------
+
+    def get_error(self, ret: int) -> int:
+        """Say what a return value of this thread's last call here means.
+
+        Args:
+            ret: The value that the I/O call returned.
+
+        Returns:
+            An SSL_ERROR_ constant.
+
+        Source: SSL_get_error(3); contract 2.1.
+        """
+        conn = self._alive()
+        if ret > 0:
+            return SSL_ERROR_NONE
+        code = err.ERR_peek_error()
+        if code != 0:
+            from_system = err.ERR_GET_LIB(code) == ERR_LIB_SYS
+            return SSL_ERROR_SYSCALL if from_system else SSL_ERROR_SSL
+        want = self.want()
+        if want in (_READING, _WRITING):
+            found = self._retry_of(int(want == _WRITING))
+            if found != SSL_ERROR_NONE:
+                return found
+        elif want in _WAITS:
+            return _WAITS[want]
+        closed = lib.pys_conn_get_shutdown(conn) & _RECEIVED
+        if closed and _phase(conn) != _DEAD:
+            return SSL_ERROR_ZERO_RETURN
+        return SSL_ERROR_SYSCALL
+
+    def _retry_of(self, writing: int) -> int:
+        """Read a BIO's flags as an SSL_ERROR_; SSL_ERROR_NONE for none."""
+        bio = self._wbio if writing else self._rbio
+        if bio is None:
+            return SSL_ERROR_NONE
+        native = bio._native()
+        flags = lib.pys_bio_retry(native, writing)
+        first, then = (
+            (BIO_FLAGS_WRITE, BIO_FLAGS_READ)
+            if writing
+            else (BIO_FLAGS_READ, BIO_FLAGS_WRITE)
+        )
+        for flag in (first, then):
+            if flags & flag:
+                return (
+                    SSL_ERROR_WANT_WRITE
+                    if flag == BIO_FLAGS_WRITE
+                    else SSL_ERROR_WANT_READ
+                )
+        if flags & BIO_FLAGS_IO_SPECIAL:
+            reason = lib.pys_bio_reason(native, writing)
+            return _SPECIAL.get(reason, SSL_ERROR_SYSCALL)
+        return SSL_ERROR_NONE
+
+    # ---- after the handshake -----------------------------------------------
+
+    def key_update(self, updatetype: int) -> int:
+        """Send new keys with the next write.
+
+        Args:
+            updatetype: SSL_KEY_UPDATE_NOT_REQUESTED, or
+                SSL_KEY_UPDATE_REQUESTED for new keys of the peer too.
+
+        Returns:
+            1, or 0 with an entry.
+
+        Source: SSL_key_update(3); contract RW-29.
+        """
+        if not isinstance(updatetype, int):
+            raise TypeError("updatetype: a number is needed")
+        conn = self._enter()
+        with self._write_lock:
+            known = updatetype in (0, 1)
+            io = lib.pys_conn_key_update(conn, updatetype if known else -1)
+            if io == _DONE:
+                return 1
+            err.put(ERR_LIB_SSL, lib.pys_conn_misuse(conn))
+            return 0
+
+    def renegotiate(self) -> int:
+        """Refuse: 0 with SSL_R_WRONG_SSL_VERSION (contract RW-28)."""
+        self._alive()
+        err.put(ERR_LIB_SSL, SSL_R_WRONG_SSL_VERSION)
+        return 0
+
+    def renegotiate_pending(self) -> int:
+        """Give 0: there is no renegotiation (contract RW-28)."""
+        self._alive()
+        return 0

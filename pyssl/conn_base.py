@@ -1,0 +1,314 @@
+"""What every part of an SSL rests on: its state, its locks, its life.
+
+Two locks, one for each direction. A call takes what it needs, reading
+before writing: an established connection is read under the one and written
+under the other, and everything else takes both (contract CV-8).
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock, get_ident
+from typing import Any, Callable, TypeVar
+
+from pyssl import err
+from pyssl._ffi import ffi, lib, own, text_of
+from pyssl.bio import BIO
+from pyssl.const import ERR_LIB_SSL
+from pyssl.ctx import SSL_CTX
+from pyssl.exdata import ExCallback, Registry
+from pyssl.identity import Identities
+from pyssl.settings import copy_settings
+
+T = TypeVar("T")
+
+# For counts of references; held for moments.
+_COUNTING = allocate_lock()
+
+_NO_ROLE = lib.PYS_NO_ROLE
+_NOTHING = lib.PYS_NOTHING
+
+_ROLES = {
+    lib.PYS_CLIENT: "client",
+    lib.PYS_SERVER: "server",
+    lib.PYS_NO_ROLE: "without role",
+}
+
+
+class ConnBase(Identities):
+    """The state of an SSL, and who may touch it."""
+
+    __slots__ = (
+        "__weakref__",
+        "_asks",
+        "_ca_names",
+        "_conn",
+        "_copied",
+        "_ctx",
+        "_ex",
+        "_keylogging",
+        "_last",
+        "_n_read",
+        "_n_written",
+        "_parked",
+        "_rbio",
+        "_read_epoch",
+        "_read_lock",
+        "_read_want",
+        "_reader",
+        "_reading_thread",
+        "_refs",
+        "_role",
+        "_settings",
+        "_unsent",
+        "_wbio",
+        "_write_epoch",
+        "_write_lock",
+        "_write_want",
+        "_writer",
+        "_writing_thread",
+    )
+
+    _registry = Registry()
+
+    def __init__(self, ctx: SSL_CTX) -> None:
+        """Make a connection with the settings that ctx has now.
+
+        Errors:
+            TypeError: not a context.
+            ValueError: a context that was freed.
+        """
+        self._conn: Any = None
+        if not isinstance(ctx, SSL_CTX):
+            raise TypeError("an SSL_CTX is needed")
+        self._rbio: BIO | None = None
+        self._wbio: BIO | None = None
+        self._read_epoch = self._write_epoch = 0
+        self._ex: dict[int, Any] | None = None
+        self._ctx = ctx
+        self._copied = ctx._copied
+        self._asks = ctx.live_asks | self._copied.asks
+        self._settings = ctx._snapshot()
+        self._ca_names = ctx._ca_names
+        self._conn = own(lib.pys_conn_new(self._settings), lib.pys_conn_free)
+        self._role: int = _NO_ROLE
+        self._refs = 1
+        self._keylogging = False
+        self._parked: BaseException | None = None
+        self._unsent: Any = None
+        self._n_read = ffi.new("size_t *")
+        self._n_written = ffi.new("size_t *")
+        self._read_lock = allocate_lock()
+        self._write_lock = allocate_lock()
+        # Threads that are inside, and those whose call was the last one.
+        self._reader = self._writer = 0
+        self._reading_thread = self._writing_thread = 0
+        self._read_want: int = _NOTHING
+        self._write_want: int = _NOTHING
+        self._last = 0
+        if self._registry.watched:
+            self._registry.made(self)
+
+    def __del__(self) -> None:
+        """Let go of the BIOs and run the free callbacks."""
+        if getattr(self, "_conn", None) is not None:
+            self._part()
+
+    def __repr__(self) -> str:
+        """Show role and state."""
+        if self._conn is None:
+            return "<SSL freed>"
+        state = text_of(lib.pys_conn_state_text(self._conn, False))
+        return f"<SSL {_ROLES[self._role]} {state}>"
+
+    def up_ref(self) -> int:
+        """Add a reference, to be given up by one more `free`."""
+        self._alive()
+        with _COUNTING:
+            self._refs += 1
+        return 1
+
+    def free(self) -> None:
+        """Give up a reference; with the last one the BIOs are released.
+
+        Errors:
+            RuntimeError: called from a callback or BIO operation of it.
+            ValueError: it was freed before.
+
+        Source: SSL_free(3); contract CTX-4.
+        """
+        self._enter()
+        with self._read_lock, self._write_lock:
+            self._alive()
+            with _COUNTING:
+                self._refs -= 1
+                last = self._refs == 0
+            released = self._part() if last else ()
+        for bio in released:
+            raised = bio._take_exception()
+            if raised is not None:
+                raise raised
+
+    def _part(self) -> tuple[BIO, ...]:
+        """Take leave of everything; whoever is inside ends without BIOs."""
+        conn, self._conn, self._settings = self._conn, None, None
+        lib.pys_conn_set_bio(conn, ffi.NULL, ffi.NULL)
+        rbio, self._rbio = self._rbio, None
+        wbio, self._wbio = self._wbio, None
+        if self._registry.watched:
+            self._registry.gone(self, self._ex)
+        released = tuple(bio for bio in (rbio, wbio) if bio is not None)
+        for bio in released:
+            bio._release()
+        self._unsent = None
+        return released
+
+    # ---- getting in --------------------------------------------------------
+
+    def _alive(self) -> Any:
+        """Give the core's connection, or raise for a freed object."""
+        conn = self._conn
+        if conn is None:
+            raise ValueError("this SSL was freed")
+        return conn
+
+    def _enter(self) -> Any:
+        """Give the core's connection to a call that is to do I/O."""
+        me = get_ident()
+        if self._reader == me or self._writer == me:
+            raise RuntimeError(
+                "a callback or BIO operation may not use its own SSL for I/O"
+            )
+        return self._alive()
+
+    def _exclusive(self, do: Callable[[Any], T]) -> T:
+        """Run do with both locks, or inside a callback that has them."""
+        me = get_ident()
+        if self._reader == me and self._writer == me:
+            return do(self._alive())
+        conn = self._enter()
+        with self._read_lock, self._write_lock:
+            self._reader = self._writer = me
+            try:
+                return do(conn)
+            finally:
+                self._reader = self._writer = 0
+
+    def _facts(self, get: Callable[[Any], T]) -> T:
+        """Run get while nothing can change what was agreed.
+
+        That happens under both locks, so whichever is free will do: a
+        reader that waits for its peer keeps nobody from asking.
+        """
+        conn = self._alive()
+        me = get_ident()
+        if self._reader == me or self._writer == me:
+            return get(conn)
+        lock = self._write_lock
+        if not lock.acquire(False):
+            if self._read_lock.acquire(False):
+                lock = self._read_lock
+            else:
+                lock.acquire()
+        try:
+            return get(conn)
+        finally:
+            lock.release()
+
+    def _change(self, change: Callable[[Any], T]) -> T:
+        def do(conn: Any) -> T:
+            fresh = copy_settings(self._snapshot())
+            result = change(fresh)
+            if result:
+                lib.pys_conn_set_settings(conn, fresh)
+                self._settings = fresh
+            return result
+
+        return self._exclusive(do)
+
+    def _keep_ca_names(self, found: tuple[bytes, ...]) -> None:
+        self._ca_names = found
+
+    def _passphrase(self) -> tuple[Any, Any]:
+        return self._ctx._passphrase()
+
+    # ---- what a call ended with --------------------------------------------
+
+    def _note(self, want: int, writing: int) -> None:
+        """Remember what this thread's call ended with (SSL_want(3))."""
+        if writing:
+            self._write_want = want
+            self._writing_thread = get_ident()
+        else:
+            self._read_want = want
+            self._reading_thread = get_ident()
+        self._last = writing
+
+    def _refuse(self, reason: int, writing: int) -> int:
+        """Push an entry for a call that does nothing; -1."""
+        err.put(ERR_LIB_SSL, reason)
+        self._note(_NOTHING, writing)
+        return -1
+
+    def _raise_parked(self) -> None:
+        """Raise what a callback or a BIO operation raised (CV-7)."""
+        parked, self._parked = self._parked, None
+        for bio in (self._rbio, self._wbio):
+            if bio is not None and bio._parked is not None:
+                raised = bio._take_exception()
+                parked = parked or raised
+        if parked is not None:
+            raise parked
+
+    def _both_note(self, want: int) -> None:
+        """Remember an outcome that is about both directions."""
+        self._read_want = self._write_want = want
+        self._reading_thread = self._writing_thread = get_ident()
+
+    def last_errno(self) -> int:
+        """Give the errno of this thread's last transport failure (CV-9)."""
+        self._alive()
+        return err.thread_state().errno
+
+    def want(self) -> int:
+        """Tell what this thread's last call here waits for: SSL_READING ...
+
+        Source: SSL_want(3); contract 2.2.
+        """
+        self._alive()
+        me = get_ident()
+        if self._last:
+            mine = self._writing_thread == me or self._reading_thread != me
+        else:
+            mine = self._reading_thread != me and self._writing_thread == me
+        return self._write_want if mine else self._read_want
+
+    # ---- application data --------------------------------------------------
+
+    @classmethod
+    def get_ex_new_index(
+        cls,
+        argl: int = 0,
+        argp: Any = None,
+        new_func: ExCallback | None = None,
+        dup_func: ExCallback | None = None,
+        free_func: ExCallback | None = None,
+    ) -> int:
+        """Give a new index for application data.
+
+        Source: SSL_get_ex_new_index(3); contract EXD-1, EXD-2.
+        """
+        return cls._registry.new_index(
+            argl, argp, new_func, dup_func, free_func
+        )
+
+    def set_ex_data(self, index: int, value: Any) -> int:
+        """Store an object: 1, or 0 with an entry for an unknown index."""
+        self._alive()
+        if self._ex is None:
+            self._ex = {}
+        return self._registry.set(self._ex, index, value)
+
+    def get_ex_data(self, index: int) -> Any:
+        """Give what was stored, or None."""
+        self._alive()
+        return None if self._ex is None else self._ex.get(index)

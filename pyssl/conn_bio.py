@@ -1,0 +1,182 @@
+"""The BIOs of an SSL (SSL_set_bio(3), SSL_set_fd(3); contract 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pyssl._ffi import ffi, lib
+from pyssl.bio import BIO, BIO_new_socket
+from pyssl.bio_life import BioLife
+from pyssl.conn_base import ConnBase
+from pyssl.const import (
+    BIO_C_GET_FD,
+    BIO_CTRL_POP,
+    BIO_CTRL_PUSH,
+    BIO_NOCLOSE,
+    BIO_TYPE_DESCRIPTOR,
+    BIO_TYPE_SOCKET,
+)
+
+
+class Attached(ConnBase):
+    """Attaching and asking for BIOs."""
+
+    __slots__ = ()
+
+    def set_bio(self, rbio: BIO | None, wbio: BIO | None) -> None:
+        """Read from one BIO and write to another, or the same.
+
+        The BIOs given stay valid for the caller; those held before are let
+        go.
+
+        Source: SSL_set_bio(3); contract 4.1.
+        """
+        for bio in (rbio, wbio):
+            if bio is not None:
+                if not isinstance(bio, BIO):
+                    raise TypeError("a BIO or None is needed")
+                bio._usable()
+        self._enter()
+        gone: list[BIO] = self._exclusive(
+            lambda conn: self._attach(conn, rbio, wbio)
+        )
+        for bio in gone:
+            bio._release()
+        for old in gone:
+            raised = old._take_exception()
+            if raised is not None:
+                raise raised
+        self._raise_parked()
+
+    def _attach(
+        self, conn: Any, rbio: BIO | None, wbio: BIO | None
+    ) -> list[BIO]:
+        """Exchange the BIOs; gives the holds that are to be ended."""
+        old = (self._rbio, self._wbio)
+        if rbio is old[0] and wbio is old[1]:
+            return []
+        gone = [bio for bio in old if bio is not None]
+        for bio in (rbio, wbio):
+            if bio is not None:
+                bio._hold()
+        for bio in _distinct(old):
+            if bio is not rbio and bio is not wbio:
+                bio._notify(BIO_CTRL_POP)
+        self._rbio, self._wbio = rbio, wbio
+        self._pass_bios(conn)
+        for bio in _distinct((rbio, wbio)):
+            if bio not in old:
+                bio._notify(BIO_CTRL_PUSH)
+        return gone
+
+    def _pass_bios(self, conn: Any) -> None:
+        """Tell the core what it reads and writes."""
+        rbio, wbio = self._rbio, self._wbio
+        self._read_epoch = 0 if rbio is None else rbio._epoch
+        self._write_epoch = 0 if wbio is None else wbio._epoch
+        lib.pys_conn_set_bio(
+            conn,
+            ffi.NULL if rbio is None else rbio._native(),
+            ffi.NULL if wbio is None else wbio._native(),
+        )
+
+    def _stale(self) -> bool:
+        """Tell whether a BIO has come to be answered by Python."""
+        rbio, wbio = self._rbio, self._wbio
+        return (rbio is not None and rbio._epoch != self._read_epoch) or (
+            wbio is not None and wbio._epoch != self._write_epoch
+        )
+
+    def set0_rbio(self, rbio: BIO | None) -> None:
+        """Read from a BIO; the other direction stays.
+
+        Source: SSL_set_bio(3).
+        """
+        self.set_bio(rbio, self._wbio)
+
+    def set0_wbio(self, wbio: BIO | None) -> None:
+        """Write to a BIO; the other direction stays.
+
+        Source: SSL_set_bio(3).
+        """
+        self.set_bio(self._rbio, wbio)
+
+    def get_rbio(self) -> BIO | None:
+        """Give the BIO that is read. Source: SSL_get_rbio(3)."""
+        self._alive()
+        return self._rbio
+
+    def get_wbio(self) -> BIO | None:
+        """Give the BIO that is written. Source: SSL_get_rbio(3)."""
+        self._alive()
+        return self._wbio
+
+    def set_fd(self, fd: int) -> int:
+        """Read and write a descriptor, which is never closed here.
+
+        Returns:
+            1.
+
+        Source: SSL_set_fd(3); contract FDS-1.
+        """
+        bio = BIO_new_socket(fd, BIO_NOCLOSE)
+        self.set_bio(bio, bio)
+        return 1
+
+    def set_rfd(self, fd: int) -> int:
+        """Read a descriptor. Source: SSL_set_fd(3); contract FDS-2."""
+        self.set0_rbio(_shared(self._wbio, fd))
+        return 1
+
+    def set_wfd(self, fd: int) -> int:
+        """Write a descriptor. Source: SSL_set_fd(3); contract FDS-2."""
+        self.set0_wbio(_shared(self._rbio, fd))
+        return 1
+
+    def get_rfd(self) -> int:
+        """Give the descriptor that is read, -1 if there is none.
+
+        Source: SSL_get_fd(3); contract FDS-4.
+        """
+        self._alive()
+        return _descriptor(self._rbio)
+
+    get_fd = get_rfd
+
+    def get_wfd(self) -> int:
+        """Give the descriptor that is written, -1 if there is none.
+
+        Source: SSL_get_fd(3); contract FDS-4.
+        """
+        self._alive()
+        return _descriptor(self._wbio)
+
+
+def _distinct(bios: Iterable[BIO | None]) -> list[BIO]:
+    """Give each BIO once."""
+    found: list[BIO] = []
+    for bio in bios:
+        if bio is not None and all(bio is not other for other in found):
+            found.append(bio)
+    return found
+
+
+def _descriptor(bio: BioLife | None) -> int:
+    """Give the descriptor behind a chain of BIOs, -1 if there is none."""
+    while bio is not None:
+        if bio._method.type & BIO_TYPE_DESCRIPTOR and isinstance(bio, BIO):
+            return bio._ctrl(BIO_C_GET_FD, 0, None)
+        bio = bio._next
+    return -1
+
+
+def _shared(other: BIO | None, fd: int) -> BIO:
+    """Give a socket BIO for fd: the other direction's, if it has fd."""
+    if (
+        other is not None
+        and other._method.type == BIO_TYPE_SOCKET
+        and _descriptor(other) == fd
+    ):
+        return other
+    return BIO_new_socket(fd, BIO_NOCLOSE)

@@ -1,0 +1,75 @@
+"""Application data under an index (CRYPTO_set_ex_data(3), contract 6.18)."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple
+
+from pyssl import err
+from pyssl.const import (
+    ERR_LIB_CRYPTO,
+    ERR_R_PASSED_INVALID_ARGUMENT,
+)
+
+ExCallback = Callable[[Any, Any, int, int, Any], Any]
+
+
+class _Index(NamedTuple):
+    """What came with an index: arguments, callbacks."""
+
+    argl: int
+    argp: Any
+    new: ExCallback | None
+    dup: ExCallback | None
+    free: ExCallback | None
+
+
+class Registry:
+    """The indices of one class; 0 is the application's (EXD-1)."""
+
+    def __init__(self) -> None:
+        """Begin with index 0 alone."""
+        self._indices = [_Index(0, None, None, None, None)]
+        self.watched = False
+
+    def new_index(
+        self,
+        argl: int = 0,
+        argp: Any = None,
+        new: ExCallback | None = None,
+        dup: ExCallback | None = None,
+        free: ExCallback | None = None,
+    ) -> int:
+        """Give the next index, at least 1.
+
+        Args:
+            argl: Handed to the callbacks.
+            argp: Handed to the callbacks.
+            new: Called as `(owner, value, index, argl, argp)` when an owner
+                is made, in index order.
+            dup: Called so for a copy; only sessions are ever copied.
+            free: Called so when an owner goes.
+        """
+        self._indices.append(_Index(argl, argp, new, dup, free))
+        self.watched = self.watched or new is not None or free is not None
+        return len(self._indices) - 1
+
+    def set(self, values: dict[int, Any], index: int, value: Any) -> int:
+        """Store a value: 1, or 0 with an entry for an unknown index."""
+        if not 0 <= index < len(self._indices):
+            err.put(ERR_LIB_CRYPTO, ERR_R_PASSED_INVALID_ARGUMENT)
+            return 0
+        values[index] = value
+        return 1
+
+    def made(self, owner: Any) -> None:
+        """Run the new callbacks for an owner."""
+        for index, entry in enumerate(self._indices):
+            if entry.new is not None:
+                entry.new(owner, None, index, entry.argl, entry.argp)
+
+    def gone(self, owner: Any, values: dict[int, Any] | None) -> None:
+        """Run the free callbacks for an owner."""
+        for index, entry in enumerate(self._indices):
+            if entry.free is not None:
+                value = values.get(index) if values else None
+                entry.free(owner, value, index, entry.argl, entry.argp)

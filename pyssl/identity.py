@@ -1,0 +1,330 @@
+"""Own certificates and keys, for SSL_CTX and SSL alike (contract 6.4)."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Union
+
+from pyssl import err
+from pyssl._ffi import ffi, lib, own, source
+from pyssl.const import (
+    ERR_LIB_BIO,
+    ERR_LIB_PEM,
+    ERR_LIB_SSL,
+    ERR_R_ASN1_LIB,
+    ERR_R_PASSED_NULL_PARAMETER,
+    ERR_R_PEM_LIB,
+    ERR_R_SYS_LIB,
+    SSL_FILETYPE_ASN1,
+    SSL_FILETYPE_PEM,
+    SSL_R_BAD_SSL_FILETYPE,
+)
+from pyssl.pkey import EVP_PKEY, PASSPHRASE_MAX, is_encrypted
+from pyssl.settings import Settings, new_fault
+from pyssl.x509 import X509
+
+Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
+
+# cb(size, rwflag, userdata): the passphrase, or a negative number.
+PassphraseCallback = Callable[[int, int, Any], Union[bytes, str, int]]
+
+_BIO_R_NO_SUCH_FILE = 128
+_PEM_R_NO_START_LINE = 108
+_PEM_R_BAD_PASSWORD_READ = 104
+
+
+def read_file(path: Path, library: int) -> bytes | None:
+    """Read a whole file; None with entries that say why not (CERT-2).
+
+    Args:
+        path: The file.
+        library: Whose "system lib" entry comes last.
+    """
+    name = os.fspath(path)
+    try:
+        with open(name, "rb") as file:
+            return file.read()
+    except OSError as e:
+        err.put_sys(e.errno or 0, f"calling fopen({name!r}, r)")
+        missing = isinstance(e, FileNotFoundError)
+        err.put(ERR_LIB_BIO, _BIO_R_NO_SUCH_FILE if missing else ERR_R_SYS_LIB)
+        err.put(library, ERR_R_SYS_LIB)
+        return None
+
+
+def parse_chain(data: Any, fault: Any) -> list[Any]:
+    """Parse every certificate of PEM text.
+
+    Returns:
+        Handles with owners; none, with codes in fault, if there is none or
+        one is broken.
+    """
+    view = source(data)
+    used = ffi.new("size_t *")
+    found: list[Any] = []
+    while True:
+        handle = lib.pys_cert_from_pem(view, len(view), used, fault)
+        if handle == ffi.NULL:
+            break
+        found.append(own(handle, lib.pys_cert_free))
+    code = fault.codes[0] if fault.n_codes else 0
+    ended = err.ERR_GET_LIB(code) == ERR_LIB_PEM
+    if ended and err.ERR_GET_REASON(code) == _PEM_R_NO_START_LINE:
+        return found
+    return []
+
+
+class Identities(Settings):
+    """Loading and checking of certificates, chains and keys.
+
+    Every method returns 1, or 0 with entries in the queue (CERT-1).
+    """
+
+    __slots__ = ()
+
+    def _passphrase(self) -> tuple[PassphraseCallback | None, Any]:
+        """Give the passphrase callback and its userdata."""
+        raise NotImplementedError
+
+    # ---- certificates ------------------------------------------------------
+
+    def use_certificate(self, x: X509 | None) -> int:
+        """Take a certificate as our own.
+
+        Source: SSL_CTX_use_certificate(3).
+        """
+        if x is None:
+            return _refuse(ERR_R_PASSED_NULL_PARAMETER)
+        return self._try(lib.pys_settings_use_cert, handle_of(x))
+
+    def use_certificate_ASN1(self, d: Any, len: int | None = None) -> int:
+        """Take a certificate in DER as our own.
+
+        Args:
+            d: Bytes-like.
+            len: How many bytes of it count; all if left out.
+
+        Source: SSL_CTX_use_certificate(3).
+        """
+        return self._use_cert_of(_part(d, len), SSL_FILETYPE_ASN1)
+
+    def use_certificate_file(self, file: Path, type: int) -> int:
+        """Take the first certificate of a file, PEM (1) or DER (2).
+
+        Source: SSL_CTX_use_certificate(3); contract CERT-2.
+        """
+        data = read_file(file, ERR_LIB_SSL)
+        return 0 if data is None else self._use_cert_of(data, type)
+
+    def use_certificate_mem(self, data: Any, type: int) -> int:
+        """As `use_certificate_file`, with the file's bytes."""
+        return self._use_cert_of(_part(data, None), type)
+
+    def _use_cert_of(self, data: bytes, type: int) -> int:
+        fault = new_fault()
+        if type == SSL_FILETYPE_PEM:
+            used = ffi.new("size_t *")
+            handle = lib.pys_cert_from_pem(data, len(data), used, fault)
+            also = ERR_R_PEM_LIB
+        elif type == SSL_FILETYPE_ASN1:
+            handle = lib.pys_cert_from_der(data, len(data), fault)
+            also = ERR_R_ASN1_LIB
+        else:
+            return _refuse(SSL_R_BAD_SSL_FILETYPE)
+        if handle == ffi.NULL:
+            err.put_fault(fault)
+            return _refuse(also)
+        certificate = own(handle, lib.pys_cert_free)
+        return self._try(lib.pys_settings_use_cert, certificate)
+
+    def use_certificate_chain_file(self, file: Path) -> int:
+        """Take the leaf and its chain from a PEM file, leaf first.
+
+        Source: SSL_CTX_use_certificate(3); contract CERT-6.
+        """
+        data = read_file(file, ERR_LIB_SSL)
+        return 0 if data is None else self.use_certificate_chain_mem(data)
+
+    def use_certificate_chain_mem(self, data: Any) -> int:
+        """Take the leaf and its chain from PEM text, leaf first.
+
+        Args:
+            data: Bytes-like.
+
+        Source: SSL_CTX_use_certificate(3); contract CERT-6.
+        """
+        fault = new_fault()
+        chain = parse_chain(data, fault)
+        if not chain:
+            err.put_fault(fault)
+            return _refuse(ERR_R_PEM_LIB)
+        return self._try(_use_chain, chain)
+
+    def add1_chain_cert(self, x: X509 | None) -> int:
+        """Append to the chain of the certificate loaded last.
+
+        Source: SSL_CTX_add1_chain_cert(3); contract CERT-10.
+        """
+        if x is None:
+            return _refuse(ERR_R_PASSED_NULL_PARAMETER)
+        return self._try(lib.pys_settings_add_chain, handle_of(x))
+
+    def clear_chain_certs(self) -> int:
+        """Empty the chain of the certificate loaded last.
+
+        Source: SSL_CTX_add1_chain_cert(3).
+        """
+        return self._try(lib.pys_settings_clear_chain)
+
+    def get_certificate(self) -> X509 | None:
+        """Give our certificate loaded last, or None.
+
+        Source: SSL_get_certificate(3).
+        """
+        handle = lib.pys_settings_cert(self._snapshot())
+        return None if handle == ffi.NULL else X509(handle)
+
+    # ---- keys --------------------------------------------------------------
+
+    def use_PrivateKey(self, pkey: EVP_PKEY | None) -> int:
+        """Take the key for the certificate loaded before.
+
+        Source: SSL_CTX_use_certificate(3); contract CERT-4.
+        """
+        if pkey is None:
+            return _refuse(ERR_R_PASSED_NULL_PARAMETER)
+        if not isinstance(pkey, EVP_PKEY):
+            raise TypeError(f"an EVP_PKEY is needed, not {pkey!r}")
+        return self._try(lib.pys_settings_use_key, pkey._native())
+
+    def use_PrivateKey_ASN1(
+        self, pk: int, d: Any, len: int | None = None
+    ) -> int:
+        """Take a key in DER, PKCS#8 or traditional.
+
+        Args:
+            pk: A hint of the key's type; what is in the bytes counts.
+            d: Bytes-like.
+            len: How many bytes of it count; all if left out.
+
+        Source: SSL_CTX_use_certificate(3).
+        """
+        if not isinstance(pk, int):
+            raise TypeError("pk: a number is needed")
+        return self._use_key_of(_part(d, len), SSL_FILETYPE_ASN1)
+
+    def use_PrivateKey_file(self, file: Path, type: int) -> int:
+        """Take the first key of a file, PEM (1) or DER (2).
+
+        Source: SSL_CTX_use_certificate(3); contract CERT-2, CERT-15.
+        """
+        data = read_file(file, ERR_LIB_SSL)
+        return 0 if data is None else self._use_key_of(data, type)
+
+    def use_PrivateKey_mem(self, data: Any, type: int) -> int:
+        """As `use_PrivateKey_file`, with the file's bytes."""
+        return self._use_key_of(_part(data, None), type)
+
+    def _use_key_of(self, data: bytes, type: int) -> int:
+        fault = new_fault()
+        if type == SSL_FILETYPE_PEM:
+            if not is_encrypted(data):
+                key = EVP_PKEY._from_pem(data, None, fault)
+            else:
+                key = self._decrypt(data, fault)
+            also = ERR_R_PEM_LIB
+        elif type == SSL_FILETYPE_ASN1:
+            key = EVP_PKEY._from_der(data, fault)
+            also = ERR_R_ASN1_LIB
+        else:
+            return _refuse(SSL_R_BAD_SSL_FILETYPE)
+        if key is None:
+            err.put_fault(fault)
+            return _refuse(also)
+        return self.use_PrivateKey(key)
+
+    def _decrypt(self, data: bytes, fault: Any) -> EVP_PKEY | None:
+        """Read an encrypted key with what the callback gives (CERT-15).
+
+        Errors:
+            Whatever the callback raises; TypeError or ValueError for an
+            answer that is no passphrase.
+        """
+        callback, userdata = self._passphrase()
+        try:
+            word = _ask_passphrase(callback, userdata)
+        except BaseException:
+            err.put(ERR_LIB_PEM, _PEM_R_BAD_PASSWORD_READ)
+            _refuse(ERR_R_PEM_LIB)
+            raise
+        if word is None and callback is not None:
+            err.put(ERR_LIB_PEM, _PEM_R_BAD_PASSWORD_READ)
+            return None
+        return EVP_PKEY._from_pem(data, word, fault)
+
+    def check_private_key(self) -> int:
+        """Check that the current certificate and key belong together.
+
+        Source: SSL_CTX_use_certificate(3); contract CERT-5.
+        """
+        fault = new_fault()
+        if lib.pys_settings_check_key(self._snapshot(), fault):
+            return 1
+        err.put_fault(fault)
+        return 0
+
+
+def handle_of(x: X509) -> Any:
+    """Give the core's certificate."""
+    if not isinstance(x, X509):
+        raise TypeError(f"an X509 is needed, not {x!r}")
+    return x._handle
+
+
+def _refuse(reason: int) -> int:
+    """Push an entry of library SSL and give 0."""
+    err.put(ERR_LIB_SSL, reason)
+    return 0
+
+
+def _part(data: Any, size: int | None) -> bytes:
+    """Copy the bytes of a buffer that count."""
+    raw = memoryview(data).tobytes()
+    if size is None:
+        return raw
+    if not 0 <= size <= len(raw):
+        raise ValueError(f"{size} bytes of {len(raw)}")
+    return raw[:size]
+
+
+def _use_chain(settings: Any, chain: list[Any], fault: Any) -> bool:
+    """Put a leaf and its chain in place of older ones."""
+    if not lib.pys_settings_use_cert(settings, chain[0], fault):
+        return False
+    if not lib.pys_settings_clear_chain(settings, fault):
+        return False
+    return all(
+        lib.pys_settings_add_chain(settings, certificate, fault)
+        for certificate in chain[1:]
+    )
+
+
+def _ask_passphrase(
+    callback: PassphraseCallback | None, userdata: Any
+) -> bytes | None:
+    """Get the passphrase; None if there is none."""
+    if callback is None:
+        word = userdata
+        if word is None:
+            return None
+    else:
+        word = callback(PASSPHRASE_MAX, 0, userdata)
+    if isinstance(word, str):
+        word = word.encode()
+    if isinstance(word, int) and not isinstance(word, bool) and word <= 0:
+        return None if word < 0 else b""
+    if not isinstance(word, (bytes, bytearray)):
+        raise TypeError("a passphrase is bytes or text")
+    if len(word) > PASSPHRASE_MAX:
+        raise ValueError(f"a passphrase has at most {PASSPHRASE_MAX} bytes")
+    return bytes(word)

@@ -1,0 +1,57 @@
+"""Puts the test core in place of the shipped one, before anything else.
+
+PYSSL_TEST_CORE names the folder of a core built before (the sanitizer
+builds); without it the plain test core is brought up to date here.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests import build_core
+
+MODULE = "pyssl._pyssl"
+
+
+def _load_core() -> None:
+    """Load the extension under the name that the package imports."""
+    if MODULE in sys.modules:
+        raise RuntimeError("the shipped core is loaded already")
+    named = os.environ.get("PYSSL_TEST_CORE")
+    folder = Path(named) if named else build_core.build()
+    path = str(build_core.core_path(folder))
+    loader = importlib.machinery.ExtensionFileLoader(MODULE, path)
+    spec = importlib.util.spec_from_file_location(MODULE, path, loader=loader)
+    if spec is None:
+        raise RuntimeError(f"{path} is not an extension module")
+    core = importlib.util.module_from_spec(spec)
+    loader.exec_module(core)
+    sys.modules[MODULE] = core
+
+
+try:
+    _load_core()
+except (RuntimeError, OSError, ImportError) as e:
+    pytest.exit(f"the test core cannot be used: {e}", returncode=3)
+
+
+@pytest.fixture(autouse=True)
+def _clean_thread() -> Any:
+    """Begin and end each test with an empty queue and no hook set."""
+    from pyssl import err
+    from pyssl._ffi import lib
+
+    err.clear()
+    yield
+    lib.pys_test_fail_alloc(0)
+    lib.pys_test_set_now(-1)
+    err.clear()

@@ -1,0 +1,188 @@
+"""Builds csrc/base and csrc/crypto alone as a module that tests can call.
+
+The test core shows what pys.h has; the crypto layer is below that. So its
+own headers are given to cffi here, with the hooks of -DPYS_TEST. The variant
+follows PYSSL_TEST_CORE: with a sanitizer's core comes a sanitizer's module.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import importlib.machinery
+import importlib.util
+import io
+import os
+import re
+import shlex
+import subprocess
+import sysconfig
+from contextlib import redirect_stdout
+from pathlib import Path
+from types import ModuleType
+
+import cffi
+
+from tests import build_core
+
+MODULE = "_pyssl_crypto"
+CSRC = build_core.ROOT / "csrc"
+FOLDERS = ("base", "crypto")
+HEADERS = (
+    "base/base.h",
+    "base/buf.h",
+    "base/wire.h",
+    "crypto/crypt.h",
+    "crypto/suite.h",
+    "crypto/transcript.h",
+    "crypto/keys13.h",
+)
+
+# The parts of pys.h that the crypto layer answers for.
+FACE_END = "/* ---- certificates and keys"
+KEYS = """
+typedef struct pys_key pys_key;
+pys_key *pys_key_up_ref(pys_key *k);
+void pys_key_free(pys_key *k);
+"""
+
+# Keys come from pki/ in the real core; here they come straight from DER.
+HELPERS = """
+pys_key *test_private_key(const uint8_t *p, size_t n);
+pys_key *test_public_key(const uint8_t *p, size_t n);
+size_t test_drop_errors(void);
+"""
+HELPERS_C = """
+#include <openssl/err.h>
+#include <openssl/x509.h>
+#include "crypto/crypt_evp.h"
+
+static pys_key *
+test_private_key(const uint8_t *p, size_t n)
+{
+    EVP_PKEY *pkey = d2i_AutoPrivateKey_ex(NULL, &p, (long)n, NULL, NULL);
+    return pkey != NULL ? pys_key_of(pkey) : NULL;
+}
+
+static pys_key *
+test_public_key(const uint8_t *p, size_t n)
+{
+    EVP_PKEY *pkey = d2i_PUBKEY(NULL, &p, (long)n);
+    return pkey != NULL ? pys_key_of(pkey) : NULL;
+}
+
+static size_t
+test_drop_errors(void)
+{
+    size_t n = 0;
+
+    while (ERR_get_error() != 0)
+        n++;
+    return n;
+}
+"""
+
+
+def declarations() -> str:
+    """Give the headers as cffi reads them."""
+    face = (CSRC / "pys.h").read_text("utf-8")
+    parts = [face.partition(FACE_END)[0], KEYS]
+    parts += [(CSRC / name).read_text("utf-8") for name in HEADERS]
+    text = "\n".join([*parts, HELPERS])
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    text = re.sub(r"(\\\n|.)*", _without_preprocessor, text)
+    text = re.sub(
+        r"^static inline .*?^}$", "", text, flags=re.DOTALL | re.MULTILINE
+    )
+    return text.replace("PYS_MUST ", "")
+
+
+def _without_preprocessor(line: re.Match[str]) -> str:
+    return "" if line[0].startswith("#") else line[0]
+
+
+def _variant() -> str:
+    """Tell which sanitizers the rest of this run is built with."""
+    named = Path(os.environ.get("PYSSL_TEST_CORE", "test")).name
+    return named if named in build_core.SANITIZERS else "test"
+
+
+def _inputs() -> list[Path]:
+    """List the files that the module is made of."""
+    found = [CSRC / "pys.h", Path(__file__)]
+    for folder in FOLDERS:
+        found += sorted((CSRC / folder).glob("*.[ch]"))
+    return found
+
+
+def _commands(folder: Path, target: Path) -> list[list[str]]:
+    """Give the compiler's calls, the last of which writes target."""
+    found = build_core.recipe.crypto()
+    sanitize = build_core.SANITIZERS[_variant()]
+    compiler = shlex.split(os.environ.get("CC", "cc"))
+    flags = [
+        *build_core.recipe.C_STANDARD,
+        *build_core.WARNINGS,
+        *("-O1", "-g", "-fPIC", "-pthread", "-DPYS_TEST", f"-I{CSRC}"),
+        f'-DPYS_VERSION="{build_core.recipe.version()}"',
+        *sanitize,
+        *found.include,
+    ]
+    objects: list[str] = []
+    commands: list[list[str]] = []
+    for source in (p for p in _inputs() if p.suffix == ".c"):
+        objects.append(str(folder / f"{source.stem}.o"))
+        commands.append([*compiler, *flags, "-c", str(source)])
+        commands[-1] += ["-o", objects[-1]]
+    glue = str(folder / f"{MODULE}.o")
+    python = [f"-I{sysconfig.get_path('include')}", "-w"]
+    commands.append([*compiler, *flags, *python, "-c"])
+    commands[-1] += [str(folder / f"{MODULE}.c"), "-o", glue]
+    commands.append([*compiler, *sanitize, "-shared", *objects, glue])
+    commands[-1] += [*found.objects, *found.link, "-o", str(target)]
+    return commands
+
+
+def _build(folder: Path) -> Path:
+    """Compile everything again if anything is newer, or the commands."""
+    target = folder / f"{MODULE}.so"
+    commands = _commands(folder, target)
+    stamp = folder / "commands"
+    said = "\n".join(shlex.join(one) for one in commands)
+    newest = max(path.stat().st_mtime_ns for path in _inputs())
+    if (
+        target.exists()
+        and target.stat().st_mtime_ns > newest
+        and stamp.exists()
+        and stamp.read_text("utf-8") == said
+    ):
+        return target
+    builder = cffi.FFI()
+    builder.cdef(declarations())
+    includes = "".join(f'#include "{name}"\n' for name in HEADERS)
+    builder.set_source(MODULE, includes + HELPERS_C)
+    with redirect_stdout(io.StringIO()):  # it reports each file it writes
+        builder.emit_c_code(str(folder / f"{MODULE}.c"))
+    for command in commands:
+        subprocess.run(command, check=True)
+    stamp.write_text(said, "utf-8")
+    return target
+
+
+@functools.cache
+def load() -> ModuleType:
+    """Give the module, built if need be and started."""
+    folder = build_core.BUILD / f"crypto_{_variant()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        path = str(_build(folder))
+    loader = importlib.machinery.ExtensionFileLoader(MODULE, path)
+    spec = importlib.util.spec_from_file_location(MODULE, path, loader=loader)
+    if spec is None:
+        raise ImportError(f"{path} is not an extension module")
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    if not module.lib.pys_start():
+        raise RuntimeError("libcrypto lacks something that TLS 1.3 needs")
+    return module

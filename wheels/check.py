@@ -1,0 +1,117 @@
+"""Audits a built wheel: what it needs, what it shows, what it holds.
+
+    python wheels/check.py WHEEL...
+
+The extension may need libcrypto and the C library only, must not know
+libssl, exports its entry point and nothing else, and has none of the hooks
+of the test core.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+NEEDED = re.compile(
+    r"libcrypto\.so\.\d+|libc\.so\.6|libpthread\.so\.0|libdl\.so\.2"
+    r"|libc\.musl-\w+\.so\.1|ld-linux[-\w]*\.so\.\d|ld-musl-\w+\.so\.1"
+)
+ENTRY = "PyInit__pyssl"
+
+_HEX = re.compile(r"[0-9a-f]+")
+
+
+def dynamic_needs(library: Path) -> list[str]:
+    """List the libraries that an ELF file asks for."""
+    return re.findall(r"^\s+NEEDED\s+(\S+)", _run("-p", library), re.MULTILINE)
+
+
+def exported(library: Path) -> list[str]:
+    """List the symbols that an ELF file defines for others."""
+    table = [line.split() for line in _run("-T", library).splitlines()]
+    return sorted(
+        fields[-1]
+        for fields in table
+        if len(fields) > 4 and _HEX.fullmatch(fields[0])
+        if "*UND*" not in fields
+    )
+
+
+def hooks(library: Path) -> bool:
+    """Tell whether the file names a hook of the test core."""
+    return b"pys_test_" in library.read_bytes()
+
+
+def faults(library: Path) -> list[str]:
+    """Say everything that is wrong with an extension."""
+    found = [
+        f"needs {name}"
+        for name in dynamic_needs(library)
+        if NEEDED.fullmatch(name) is None
+    ]
+    names = exported(library)
+    if names != [ENTRY]:
+        found.append(f"exports {names}, not {ENTRY} alone")
+    if hooks(library):
+        found.append("holds hooks of the test core")
+    return found
+
+
+def wheel_faults(wheel: Path) -> list[str]:
+    """Say everything that is wrong with a wheel."""
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as z:
+        names = z.namelist()
+        found = [
+            f"holds {name}"
+            for name in names
+            if name.startswith(("tests/", "csrc/", "wheels/"))
+        ]
+        if "pyssl/py.typed" not in names:
+            found.append("lacks pyssl/py.typed")
+        extensions = [name for name in names if name.endswith(".so")]
+        if len(extensions) != 1:
+            found.append(f"holds {len(extensions)} extensions, not one")
+        for name in extensions:
+            path = Path(z.extract(name, folder))
+            found += [f"{name} {one}" for one in faults(path)]
+    return found
+
+
+def _run(option: str, library: Path) -> str:
+    """Run objdump on a file."""
+    done = subprocess.run(
+        ["objdump", option, str(library)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def main() -> int:
+    """Audit the wheels named on the command line.
+
+    Returns:
+        0 if nothing is wrong with any of them.
+    """
+    wheels = [Path(name) for name in sys.argv[1:]]
+    if not wheels:
+        print("name a wheel", file=sys.stderr)
+        return 2
+    bad = False
+    for wheel in wheels:
+        found = wheel_faults(wheel)
+        bad = bad or bool(found)
+        for one in found:
+            print(f"{wheel.name}: {one}")
+        if not found:
+            print(f"{wheel.name}: sound")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
