@@ -87,6 +87,7 @@ const char *pys_suite_description(unsigned id);
 typedef struct pys_cert pys_cert;
 typedef struct pys_key pys_key;
 typedef struct pys_trust pys_trust;
+typedef struct pys_session pys_session;
 
 /* A certificate from DER (exactly n bytes), or NULL with codes in f. */
 pys_cert *pys_cert_from_der(const uint8_t *p, size_t n, pys_fault *f);
@@ -154,6 +155,11 @@ const char *pys_trust_default_dir(void);
 /* libcrypto's words for an X509_V_ code. */
 const char *pys_verify_text(long result);
 
+/* ---- sessions (session/) ----------------------------------------------- */
+
+pys_session *pys_session_up_ref(pys_session *s);
+void pys_session_free(pys_session *s);
+
 /* ---- settings ---------------------------------------------------------- */
 
 /*
@@ -175,6 +181,8 @@ enum pys_number {
     PYS_HOST_FLAGS, /* X509_CHECK_FLAG_ */
     PYS_RECORD_LIMIT, /* RFC 8449, 64 to 16385; 0: not sent */
     PYS_ASKS,       /* bits 1 << enum pys_ask */
+    PYS_SESSION_TIMEOUT, /* seconds */
+    PYS_NUM_TICKETS,
     PYS_N_NUMBERS
 };
 
@@ -213,6 +221,12 @@ bool pys_settings_clear_chain(pys_settings *s, pys_fault *f);
 bool pys_settings_add_extra(pys_settings *s, pys_cert *c, pys_fault *f);
 /* The certificate loaded last, a new reference, or NULL. */
 pys_cert *pys_settings_cert(const pys_settings *s);
+/* Who may resume: at most 32 bytes (SSL_CTX_set_session_id_context(3)). */
+bool pys_settings_set_id_context(pys_settings *s, const uint8_t *p, size_t n);
+/* Ticket keys, 80 bytes each, the sealing one first; shared by copies. */
+bool pys_settings_set_ticket_keys(pys_settings *s, const uint8_t *p,
+    size_t n);
+bool pys_settings_ticket_key(const pys_settings *s, uint8_t *out);
 /* Names of CAs for a certificate request: each a DER Name. */
 bool pys_settings_add_ca_name(pys_settings *s, const uint8_t *p, size_t n);
 void pys_settings_clear_ca_names(pys_settings *s);
@@ -313,6 +327,12 @@ const char *pys_conn_server_name(const pys_conn *c, size_t *n);
 bool pys_conn_add_host(pys_conn *c, const char *name, size_t n);
 void pys_conn_clear_hosts(pys_conn *c);
 const char *pys_conn_peername(const pys_conn *c);
+/* The session to offer (takes a reference), or the one in use. */
+void pys_conn_set_session(pys_conn *c, pys_session *s);
+pys_session *pys_conn_session(const pys_conn *c); /* new ref, or NULL */
+/* A session that came to be since the last call: a new reference, or NULL. */
+pys_session *pys_conn_fresh_session(pys_conn *c);
+bool pys_conn_resumed(const pys_conn *c);
 /* SSL_key_update(3): 1 asks the peer for one too. */
 enum pys_io pys_conn_key_update(pys_conn *c, int request);
 

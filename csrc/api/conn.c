@@ -110,6 +110,11 @@ pys_conn_clear(pys_conn *c)
     drop_peer(c);
     clear_counters(c);
     pys_wipe(c->exporter, sizeof(c->exporter));
+    pys_wipe(c->resumption, sizeof(c->resumption));
+    pys_session_free(c->fresh);
+    c->fresh = NULL;
+    c->resumed = false;
+    c->n_nonce = 0;
     pys_buf_wipe(&c->keylog);
     pys_buf_wipe(&c->keylog_line);
     pys_fault_init(&c->fault);
@@ -131,6 +136,7 @@ pys_conn_free(pys_conn *c)
     pys_conn_clear(c);
     pys_hosts_wipe(&c->hosts);
     pys_buf_wipe(&c->server_name);
+    pys_session_free(c->session);
     pys_settings_free(c->set);
     pys_free_secret(c, sizeof(*c));
 }
@@ -219,4 +225,34 @@ pys_conn_answer(pys_conn *c, enum pys_answer answer, int alert,
     /* What does not fit is no answer that could be sent. */
     if (!pys_keep(&hs->answer_data, pys_rd_of(data, n)))
         hs->answer = PYS_REFUSE;
+}
+
+void
+pys_conn_set_session(pys_conn *c, pys_session *s)
+{
+    pys_session *old = c->session;
+
+    c->session = pys_session_up_ref(s);
+    pys_session_free(old);
+}
+
+pys_session *
+pys_conn_session(const pys_conn *c)
+{
+    return pys_session_up_ref(c->session);
+}
+
+pys_session *
+pys_conn_fresh_session(pys_conn *c)
+{
+    pys_session *s = c->fresh;
+
+    c->fresh = NULL;
+    return s;
+}
+
+bool
+pys_conn_resumed(const pys_conn *c)
+{
+    return c->resumed;
 }

@@ -104,6 +104,13 @@ pys_hash_peek(pys_hash *h, pys_hash *scratch, uint8_t *out)
         pys_hash_end(scratch, out);
 }
 
+bool
+pys_hash_fork(const pys_hash *h, pys_hash *to)
+{
+    to->alg = h->alg;
+    return EVP_MD_CTX_copy_ex(to->ctx, h->ctx) == 1;
+}
+
 /* Fills pad with the key for the inner pass and begins that pass. */
 static bool
 hmac_begin(pys_hash *h, enum pys_hash_alg alg, pys_rd key, uint8_t *pad)

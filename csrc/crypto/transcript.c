@@ -78,3 +78,15 @@ pys_transcript_now(pys_transcript *t, uint8_t *out)
 {
     return t->started && pys_hash_peek(t->hash, t->scratch, out);
 }
+
+bool
+pys_transcript_with(pys_transcript *t, enum pys_hash_alg alg, pys_rd head,
+    pys_rd rest, uint8_t *out)
+{
+    bool begun = t->started ? pys_hash_fork(t->hash, t->scratch)
+                            : pys_hash_begin(t->scratch, alg) &&
+            pys_hash_add(t->scratch, pys_rd_buf(&t->kept));
+
+    return begun && pys_hash_add(t->scratch, head) &&
+        pys_hash_add(t->scratch, rest) && pys_hash_end(t->scratch, out);
+}

@@ -27,6 +27,12 @@ PYS_MUST bool pys_transcript_start(pys_transcript *t, enum pys_hash_alg alg);
  * message; called before the HelloRetryRequest is added.
  */
 PYS_MUST bool pys_transcript_retry(pys_transcript *t);
+/*
+ * The hash of everything up to now and head and rest, without adding them (RFC
+ * 8446 4.2.11.2); alg counts while none was started.
+ */
+PYS_MUST bool pys_transcript_with(pys_transcript *t, enum pys_hash_alg alg,
+    pys_rd head, pys_rd rest, uint8_t *out);
 /* No CertificateVerify will come: drops what was kept for it. */
 void pys_transcript_forget(pys_transcript *t);
 /* The hash up to now, into out. */

@@ -6,6 +6,7 @@
  */
 #include "handshake/ext.h"
 #include "handshake/flight.h"
+#include "handshake/psk.h"
 
 static pys_go
 refuse(pys_hs *hs, int alert, unsigned reason)
@@ -196,9 +197,27 @@ choose_suite(pys_hs *hs)
     return PYS_GO_NEXT;
 }
 
+/* RFC 8446 4.6.1: one more after a resumption, else as many as are set. */
+static pys_go
+count_tickets(pys_hs *hs)
+{
+    const pys_settings *set = hs->conn->set;
+    bool resumed = (hs->flags & PYS_HS_PSK) != 0;
+
+    if (set->tickets == NULL || pys_is_12(hs->conn) ||
+        !(hs->psk_dhe || hs->psk_only))
+        return PYS_GO_NEXT;
+    hs->n_tickets = (unsigned)set->numbers[PYS_NUM_TICKETS];
+    if (resumed && hs->n_tickets > 1)
+        hs->n_tickets = 1;
+    return PYS_GO_NEXT;
+}
+
 static pys_go
 choose_identity(pys_hs *hs)
 {
+    if ((hs->flags & PYS_HS_PSK) != 0)
+        return PYS_GO_NEXT;
     return pys_identity_choose(hs) ? PYS_GO_NEXT : PYS_GO_FAIL;
 }
 
@@ -334,12 +353,22 @@ typedef struct stage {
     bool again; /* also for a second hello */
 } stage;
 
+static pys_go
+psk_again(pys_hs *hs)
+{
+    return (hs->flags & PYS_HS_RETRIED) != 0 ? pys_psk_again(hs)
+                                             : PYS_GO_NEXT;
+}
+
 static const stage stages[] = {
     {ask_hello, false},
     {ask_name, false},
     {ask_cert, false},
     {choose_suite, false},
+    {pys_psk_choose, false},
+    {count_tickets, false},
     {choose_identity, false},
+    {psk_again, true},
     {choose_group, true},
     {ask_alpn, false},
     {share_answer, true},

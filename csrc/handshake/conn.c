@@ -216,5 +216,6 @@ pys_hs_free(pys_hs *hs)
         pys_buf_wipe(&hs->peer[i]);
     pys_verdict_wipe(&hs->verdict);
     pys_settings_free(hs->id_owner);
+    pys_session_free(hs->psk);
     pys_free_secret(hs, sizeof(*hs));
 }

@@ -17,6 +17,8 @@
 #include "pki/identity.h"
 #include "pki/verify.h"
 #include "record/record.h"
+#include "session/cache.h"
+#include "session/ticket.h"
 
 /* ---- settings ---------------------------------------------------------- */
 
@@ -31,6 +33,9 @@ struct pys_settings {
     pys_list lists[PYS_N_KINDS];
     pys_identities ids;
     pys_trust *trust; /* or NULL */
+    pys_ticket_keys *tickets; /* or NULL: none are given */
+    uint8_t id_context[PYS_ID_CONTEXT_MAX];
+    size_t n_id_context;
     pys_buf alpn;     /* wire form, without the outer length */
     pys_buf ca_names; /* each with its 16-bit length */
 };
@@ -43,6 +48,8 @@ enum {
     PYS_OP_SERVER_PREFERENCE = 0x400000,
     PYS_OP_LEGACY_SERVER_CONNECT = 0x4,
     PYS_OP_NO_EXTENDED_MASTER_SECRET = 0x1,
+    PYS_OP_ALLOW_NO_DHE_KEX = 0x400,
+    PYS_OP_NO_TICKET = 0x4000,
     PYS_OP_NO_TLSV1_2 = 0x8000000,
     PYS_OP_NO_TLSV1_3 = 0x20000000,
     PYS_MODE_PARTIAL_WRITE = 1,
@@ -73,7 +80,8 @@ enum {
     PYS_HS_CLIENT_CERT = 4,  /* the client has sent one */
     PYS_HS_COMPAT = 8,       /* dummy change_cipher_spec (RFC 8446 D.4) */
     PYS_HS_CCS_SENT = 16,
-    PYS_HS_PSK = 32          /* authenticated by PSK: no certificates */
+    PYS_HS_PSK = 32,         /* authenticated by PSK: no certificates */
+    PYS_HS_RESUMED = 64      /* TLS 1.2: the short form */
 };
 
 typedef struct pys_hs pys_hs;
@@ -112,6 +120,18 @@ struct pys_hs {
     /* Client: offered. Server: the answer to the client's share. */
     pys_share *shares[PYS_SHARES_MAX];
     size_t n_shares;
+    /* Resumption: offered by the client, or found by the server. */
+    pys_session *psk;
+    bool psk_dhe;        /* psk_dhe_ke may be used, or psk_ke */
+    bool psk_only;
+    pys_rd psk_list;     /* server: identities, while a hello is judged */
+    pys_rd binder_list;
+    size_t n_before_binders; /* of the ClientHello, header included */
+    uint8_t before_hash[PYS_HASH_MAX]; /* second hello: up to the binders */
+    int psk_index;       /* what the ServerHello names */
+    unsigned n_tickets;  /* server: still to be sent */
+    bool ticket_wanted;  /* TLS 1.2: the client asked for one */
+
     uint8_t master[PYS_MASTER_LEN]; /* TLS 1.2 */
     pys_keys12 keys12;
     bool extended;    /* both know extended_master_secret (RFC 7627) */
@@ -219,6 +239,11 @@ struct pys_conn {
     char *peername;
     pys_buf peer_ca_names;
     pys_buf offers[2][PYS_N_OFFERS]; /* own, peer; kept after a failure */
+    pys_session *session;  /* to offer; then the one in use */
+    pys_session *fresh;    /* made or received since last asked */
+    bool resumed;
+    uint8_t resumption[PYS_HASH_MAX]; /* TLS 1.3, for tickets */
+    uint32_t n_nonce;      /* tickets given */
     uint8_t exporter[PYS_HASH_MAX]; /* in TLS 1.2 the master secret */
     uint8_t randoms[2 * PYS_RANDOM_LEN]; /* TLS 1.2, for exporters */
     bool extended;  /* made with extended_master_secret */

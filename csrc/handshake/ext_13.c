@@ -1,7 +1,6 @@
 /*
  * Extensions of TLS 1.3 alone (RFC 8446 4.2): supported_versions, cookie,
- * key_share, certificate_authorities, and what is read of a client's offer
- * to resume.
+ * key_share, certificate_authorities, early_data.
  */
 #include "handshake/ext.h"
 
@@ -399,24 +398,7 @@ const pys_ext pys_ext_authorities = {
         authorities_server_process},
 };
 
-/* ---- psk_key_exchange_modes, early_data, pre_shared_key ---------------- */
-
-/* RFC 8446 4.2.9. */
-static bool
-modes_server_process(pys_hs *hs, pys_where where, pys_rd *in)
-{
-    pys_rd modes;
-
-    (void)hs;
-    (void)where;
-    return pys_rd_vec8(in, &modes) && !pys_rd_end(&modes);
-}
-
-const pys_ext pys_ext_psk_modes = {
-    .type = PYS_EXT_PSK_MODES,
-    .where = PYS_IN_CH,
-    .server = {NULL, NULL, modes_server_process},
-};
+/* ---- early_data -------------------------------------------------------- */
 
 /*
  * RFC 8446 4.2.10: empty, and not in a second hello. It is not accepted, so
@@ -438,39 +420,4 @@ const pys_ext pys_ext_early_data = {
     .type = PYS_EXT_EARLY_DATA,
     .where = PYS_IN_CH | PYS_IN_EE | PYS_IN_NST,
     .server = {NULL, NULL, early_server_process},
-};
-
-/* RFC 8446 4.2.11: identities and as many binders; none is accepted. */
-static bool
-psk_server_process(pys_hs *hs, pys_where where, pys_rd *in)
-{
-    enum { BINDER_MIN = 32 };
-    pys_rd identities;
-    pys_rd binders;
-    pys_rd item;
-    uint32_t age;
-
-    (void)where;
-    if (!pys_rd_vec16(in, &identities) || !pys_rd_vec16(in, &binders) ||
-        pys_rd_end(&identities) || pys_rd_end(&binders))
-        return false;
-    while (!pys_rd_end(&identities)) {
-        if (!pys_rd_vec16(&identities, &item) || item.n == 0 ||
-            !pys_rd_u32(&identities, &age))
-            return false;
-        /* RFC 8446 4.2.11: a binder for each, in the same order. */
-        if (pys_rd_end(&binders))
-            return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
-                PYS_R_BAD_EXTENSION);
-        if (!pys_rd_vec8(&binders, &item) || item.n < BINDER_MIN)
-            return false;
-    }
-    return pys_rd_end(&binders) ||
-        pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_EXTENSION);
-}
-
-const pys_ext pys_ext_psk = {
-    .type = PYS_EXT_PRE_SHARED_KEY,
-    .where = PYS_IN_CH | PYS_IN_SH,
-    .server = {NULL, NULL, psk_server_process},
 };

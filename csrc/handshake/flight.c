@@ -103,6 +103,15 @@ const pys_step pys_flight13[] = {
         .got = PYS_ST_TRFIN,
         .then = pys_keys_traffic,
     },
+    {
+        /* RFC 8446 4.6.1. The client is done and takes them later. */
+        .name = "NewSessionTicket",
+        .msg = &pys_msg_ticket,
+        .from = PYS_SERVER,
+        .optional = true,
+        .repeated = true,
+        .sent = PYS_ST_TWST,
+    },
     {.name = NULL},
 };
 
@@ -230,7 +239,11 @@ build_message(pys_hs *hs)
     if (!msg->build(hs, &w))
         return false;
     pys_wr_close24(&w, at);
-    if (!pys_wr_ok(&w) || !replace_message(hs, before))
+    if (!pys_wr_ok(&w) ||
+        (msg->finish != NULL &&
+            !msg->finish(hs, pys_buf_head(&hs->unsealed) + before,
+                pys_buf_size(&hs->unsealed) - before)) ||
+        !replace_message(hs, before))
         return false;
     whole = pys_rd_buf(&hs->unsealed);
     return pys_transcript_add(&hs->transcript,
@@ -403,7 +416,8 @@ step_left_out(const pys_hs *hs)
     const pys_step *step = hs->step;
 
     return (hs->flags & step->when) != step->when ||
-        (hs->flags & step->unless) != 0;
+        (hs->flags & step->unless) != 0 ||
+        (step->repeated && step->from != hs->conn->role);
 }
 
 /* Runs the message of the step; *skipped says that there was none. */
@@ -465,6 +479,9 @@ flight_walk(pys_hs *hs)
         if (pys_is_12(hs->conn) &&
             hs->step->msg == &pys_msg_server_hello)
             hs->step = pys_flight12;
+        if (hs->step->repeated && hs->step->from == hs->conn->role &&
+            hs->step->msg->wanted(hs))
+            continue;
         hs->step++;
     }
     return PYS_GO_DONE;

@@ -38,6 +38,8 @@ typedef struct pys_msg {
     size_t max; /* longest body accepted (RFC 8446 4; ours where silent) */
     /* Writes the body. */
     bool (*build)(pys_hs *hs, pys_wr *w);
+    /* Completes the whole message, header included; NULL: nothing. */
+    bool (*finish)(pys_hs *hs, uint8_t *whole, size_t n);
     /* Takes the body; must read it to its end. */
     bool (*process)(pys_hs *hs, pys_rd *in);
     /* Sender: is this optional message to be sent? NULL: yes. */
@@ -61,6 +63,7 @@ struct pys_step {
     unsigned when;   /* skip unless all these flags are set */
     unsigned unless; /* skip if any of these flags is set */
     bool optional;   /* wanted/is/type decide */
+    bool repeated;   /* as long as it is wanted; nobody waits for it */
     enum pys_state sent;
     enum pys_state got;
     /* After the message is in the transcript: keys and the like. */
@@ -90,6 +93,7 @@ extern const pys_msg pys_msg_certificate_request;
 extern const pys_msg pys_msg_certificate;
 extern const pys_msg pys_msg_certificate_verify;
 extern const pys_msg pys_msg_finished;
+extern const pys_msg pys_msg_ticket;
 extern const pys_msg pys_msg_certificate12;
 extern const pys_msg pys_msg_certificate_request12;
 extern const pys_msg pys_msg_certificate_verify12;
@@ -103,6 +107,9 @@ extern const pys_msg pys_msg_finished12;
  * in conn->msgs. *moved is set if at least one was taken.
  */
 PYS_MUST bool pys_post_take(pys_conn *c, bool *moved);
+
+/* A ticket that a client got (msg_ticket.c). */
+PYS_MUST bool pys_ticket_process(pys_conn *c, pys_rd *in);
 
 /*
  * Server: every decision on a ClientHello (choose.c); its settle. PYS_GO_ASK

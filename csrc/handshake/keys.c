@@ -50,6 +50,26 @@ pys_keys_retry(pys_hs *hs)
     return !hs->server || pys_keys_dummy_ccs(hs);
 }
 
+/* RFC 8446 7.1: without one, zeros. */
+static pys_rd
+psk_of(const pys_hs *hs)
+{
+    if ((hs->flags & PYS_HS_PSK) == 0)
+        return pys_rd_of(NULL, 0);
+    return pys_rd_of(hs->psk->secret, hs->psk->n_secret);
+}
+
+/* RFC 8446 7.1: with a PSK alone, zeros. */
+static pys_rd
+shared_of(const pys_hs *hs)
+{
+    static const uint8_t zeros[PYS_HASH_MAX];
+
+    if (hs->n_secret == 0)
+        return pys_rd_of(zeros, pys_hash_len(hs->suite->hash));
+    return pys_rd_of(hs->secret, hs->n_secret);
+}
+
 bool
 pys_keys_handshake(pys_hs *hs)
 {
@@ -62,9 +82,9 @@ pys_keys_handshake(pys_hs *hs)
         return true;
     ok = pys_transcript_now(&hs->transcript, hash) &&
         pys_keys13_early(k, hs->transcript.scratch, hs->suite->hash,
-            pys_rd_of(NULL, 0)) &&
-        pys_keys13_handshake(k, hs->transcript.scratch,
-            pys_rd_of(hs->secret, hs->n_secret), hash) &&
+            psk_of(hs)) &&
+        pys_keys13_handshake(k, hs->transcript.scratch, shared_of(hs),
+            hash) &&
         pys_keylog(hs, "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
             k->client_handshake, n) &&
         pys_keylog(hs, "SERVER_HANDSHAKE_TRAFFIC_SECRET",
@@ -105,6 +125,12 @@ pys_keys_master(pys_hs *hs)
 bool
 pys_keys_traffic(pys_hs *hs)
 {
+    uint8_t hash[PYS_HASH_MAX];
+
+    if (!pys_transcript_now(&hs->transcript, hash) ||
+        !pys_keys13_resumption(&hs->keys, hs->transcript.scratch, hash))
+        return false;
+    memcpy(hs->conn->resumption, hs->keys.resumption, PYS_HASH_MAX);
     return hs->server ? install(hs, PYS_IN, hs->keys.client_traffic)
                       : install(hs, PYS_OUT, hs->keys.client_traffic);
 }

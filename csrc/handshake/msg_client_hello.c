@@ -4,6 +4,7 @@
  */
 #include "handshake/ext.h"
 #include "handshake/flight.h"
+#include "handshake/psk.h"
 
 enum { SSL3_0 = 0x0300, COMPRESSION_NULL = 0 };
 
@@ -396,6 +397,8 @@ client_hello_process(pys_hs *hs, pys_rd *in)
             return false;
     }
     hs->peer_shares = pys_rd_of(NULL, 0);
+    hs->psk_list = pys_rd_of(NULL, 0);
+    hs->binder_list = pys_rd_of(NULL, 0);
     return hello_keep(hs, &h) && pys_exts_process(hs, PYS_IN_CH, h.exts) &&
         hello_judge(hs, &h);
 }
@@ -405,6 +408,7 @@ const pys_msg pys_msg_client_hello = {
     .type = PYS_MT_CLIENT_HELLO,
     .max = 2 * 65535,
     .build = client_hello_build,
+    .finish = pys_psk_bind,
     .process = client_hello_process,
     .settle = pys_choose,
 };

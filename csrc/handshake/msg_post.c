@@ -1,38 +1,11 @@
 /*
  * Messages after the handshake (RFC 8446 4.6): tickets, key updates.
  */
-#include "handshake/ext.h"
 #include "handshake/flight.h"
 #include "handshake/keys.h"
 
 /* KeyUpdates in a row without data that are still obeyed (RW-29). */
-enum { UPDATES_MAX = 32, TICKET_LIFETIME_MAX = 604800 };
-
-/*
- * RFC 8446 4.6.1. Tickets are read and judged; resumption is not offered, so
- * nothing is kept of them.
- */
-static bool
-ticket_process(pys_conn *c, pys_rd *in)
-{
-    uint32_t lifetime;
-    uint32_t age_add;
-    pys_rd nonce;
-    pys_rd ticket;
-    pys_rd exts;
-
-    if (c->role != PYS_CLIENT)
-        return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
-            PYS_R_UNEXPECTED_MESSAGE);
-    if (!pys_rd_u32(in, &lifetime) || !pys_rd_u32(in, &age_add) ||
-        !pys_rd_vec8(in, &nonce) || !pys_rd_vec16(in, &ticket) ||
-        !pys_rd_vec16(in, &exts) || ticket.n == 0)
-        return false;
-    /* RFC 8446 4.6.1: no more than seven days. */
-    if (lifetime > TICKET_LIFETIME_MAX)
-        return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_EXTENSION);
-    return pys_exts_ticket(c, exts);
-}
+enum { UPDATES_MAX = 32 };
 
 /* RFC 8446 4.6.3. */
 static bool
@@ -84,7 +57,7 @@ post_process(pys_conn *c, uint8_t type, pys_rd *body)
         return refuse_renegotiation(c, type, body);
     switch (type) {
     case PYS_MT_NEW_SESSION_TICKET:
-        return ticket_process(c, body);
+        return pys_ticket_process(c, body);
     case PYS_MT_KEY_UPDATE:
         return update_process(c, body);
     default:

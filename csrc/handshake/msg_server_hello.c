@@ -4,6 +4,7 @@
  */
 #include "handshake/ext.h"
 #include "handshake/flight.h"
+#include "handshake/psk.h"
 
 enum { SSL3_0 = 0x0300, COMPRESSION_NULL = 0, MARK_LEN = 8 };
 
@@ -301,6 +302,25 @@ secret_derive(pys_hs *hs)
     return pys_fail_internal(hs->conn);
 }
 
+/* RFC 8446 4.2.11: the PSK is bound to a hash, and so to its suites. */
+static bool
+psk_check(pys_hs *hs)
+{
+    if ((hs->flags & PYS_HS_PSK) == 0)
+        return true;
+    if (pys_suite_find(hs->psk->suite)->hash != hs->suite->hash)
+        return illegal(hs, PYS_R_BAD_PSK_IDENTITY);
+    return pys_session_adopt(hs, hs->psk);
+}
+
+/* RFC 8446 4.2.9: psk_ke, if that is what we offered. */
+static bool
+psk_alone(const pys_hs *hs)
+{
+    return (hs->flags & PYS_HS_PSK) != 0 &&
+        pys_setting(hs->conn->set, PYS_OPTIONS, PYS_OP_ALLOW_NO_DHE_KEX);
+}
+
 static bool
 server_hello_process(pys_hs *hs, pys_rd *in)
 {
@@ -314,6 +334,12 @@ server_hello_process(pys_hs *hs, pys_rd *in)
         return older_version(hs, &h) && server_hello_process_12(hs, &h);
     if (!hello_process(hs, PYS_IN_SH, &h))
         return false;
+    if (!psk_check(hs))
+        return false;
+    if (!pys_ext_seen(hs, PYS_EXT_KEY_SHARE) && psk_alone(hs)) {
+        c->suite = hs->suite;
+        return transcript_start(hs);
+    }
     /* RFC 8446 9.2: without a PSK there is no secret but this one. */
     if (!pys_ext_seen(hs, PYS_EXT_KEY_SHARE))
         return pys_fail(c, PYS_AD_MISSING_EXTENSION,
