@@ -70,7 +70,9 @@ tickets_ready(pys_settings *s)
 {
     if (s->tickets == NULL)
         s->tickets = pys_ticket_keys_new();
-    return s->tickets != NULL;
+    if (s->cache == NULL)
+        s->cache = pys_cache_new();
+    return s->tickets != NULL && s->cache != NULL;
 }
 
 bool

@@ -186,9 +186,17 @@ suite_pick(const pys_hs *hs)
     return id != 0 ? id : suite_by_ours(ours, n, theirs, false);
 }
 
+static bool
+is_short(const pys_hs *hs)
+{
+    return (hs->flags & PYS_HS_RESUMED) != 0;
+}
+
 static pys_go
 choose_suite(pys_hs *hs)
 {
+    if (is_short(hs))
+        return PYS_GO_NEXT;
     hs->suite = pys_suite_find(suite_pick(hs));
     /* RFC 8446 4.1.1. */
     if (hs->suite == NULL)
@@ -216,7 +224,7 @@ count_tickets(pys_hs *hs)
 static pys_go
 choose_identity(pys_hs *hs)
 {
-    if ((hs->flags & PYS_HS_PSK) != 0)
+    if ((hs->flags & PYS_HS_PSK) != 0 || is_short(hs))
         return PYS_GO_NEXT;
     return pys_identity_choose(hs) ? PYS_GO_NEXT : PYS_GO_FAIL;
 }
@@ -263,6 +271,8 @@ choose_group_12(pys_hs *hs)
     uint16_t ours[PYS_LIST_MAX];
     size_t n = pys_groups(hs->conn->set, ours);
 
+    if (is_short(hs))
+        return PYS_GO_NEXT;
     for (size_t i = 0; i < n; i++) {
         if (ours[i] == PYS_X25519MLKEM768 ||
             (theirs.n != 0 && !pys_rd_has_u16(theirs, ours[i])))
@@ -364,6 +374,7 @@ static const stage stages[] = {
     {ask_hello, false},
     {ask_name, false},
     {ask_cert, false},
+    {pys_session12_choose, false},
     {choose_suite, false},
     {pys_psk_choose, false},
     {count_tickets, false},

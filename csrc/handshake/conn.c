@@ -151,6 +151,7 @@ static void
 hs_init_bufs(pys_hs *hs)
 {
     pys_buf_init(&hs->unsealed, (size_t)1 << 18);
+    pys_buf_init(&hs->ticket_got, PYS_TICKET_MAX);
     pys_buf_init(&hs->answer_data, UINT8_MAX);
     pys_buf_init(&hs->share_out, 4096);
     pys_buf_init(&hs->cookie, UINT16_MAX);
@@ -205,6 +206,7 @@ pys_hs_free(pys_hs *hs)
     for (size_t i = 0; i < hs->n_shares; i++)
         pys_share_free(hs->shares[i]);
     pys_buf_wipe(&hs->unsealed);
+    pys_buf_wipe(&hs->ticket_got);
     pys_buf_wipe(&hs->answer_data);
     pys_buf_wipe(&hs->share_out);
     pys_buf_wipe(&hs->cookie);

@@ -34,6 +34,7 @@ struct pys_settings {
     pys_identities ids;
     pys_trust *trust; /* or NULL */
     pys_ticket_keys *tickets; /* or NULL: none are given */
+    pys_cache *cache;         /* or NULL */
     uint8_t id_context[PYS_ID_CONTEXT_MAX];
     size_t n_id_context;
     pys_buf alpn;     /* wire form, without the outer length */
@@ -130,7 +131,10 @@ struct pys_hs {
     uint8_t before_hash[PYS_HASH_MAX]; /* second hello: up to the binders */
     int psk_index;       /* what the ServerHello names */
     unsigned n_tickets;  /* server: still to be sent */
-    bool ticket_wanted;  /* TLS 1.2: the client asked for one */
+    bool ticket_wanted;  /* TLS 1.2: asked for, or promised */
+    pys_rd ticket12;     /* server: of the hello, while it is judged */
+    pys_buf ticket_got;  /* client: TLS 1.2 */
+    uint32_t ticket_lifetime;
 
     uint8_t master[PYS_MASTER_LEN]; /* TLS 1.2 */
     pys_keys12 keys12;

@@ -31,6 +31,7 @@ static const pys_ext *const rows[] = {
     &pys_ext_point_formats,
     &pys_ext_extended,
     &pys_ext_renegotiation,
+    &pys_ext_session_ticket,
     &pys_ext_authorities,
     &pys_ext_record_limit,
     &pys_ext_key_share,

@@ -36,6 +36,7 @@ enum {
     PYS_EXT_PADDING = 21,
     PYS_EXT_EXTENDED_MASTER_SECRET = 23,
     PYS_EXT_RECORD_SIZE_LIMIT = 28,
+    PYS_EXT_SESSION_TICKET = 35,
     PYS_EXT_PRE_SHARED_KEY = 41,
     PYS_EXT_EARLY_DATA = 42,
     PYS_EXT_SUPPORTED_VERSIONS = 43,
@@ -123,6 +124,7 @@ size_t pys_suites_offered(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
 extern const pys_ext pys_ext_point_formats; /* ext_12.c */
 extern const pys_ext pys_ext_extended;      /* ext_12.c */
 extern const pys_ext pys_ext_renegotiation; /* ext_12.c */
+extern const pys_ext pys_ext_session_ticket; /* session12.c */
 extern const pys_ext pys_ext_record_limit; /* ext_limit.c */
 extern const pys_ext pys_ext_server_name;          /* ext_hello.c */
 extern const pys_ext pys_ext_alpn;                 /* ext_hello.c */

@@ -1,6 +1,7 @@
 #include "handshake/flight.h"
 
 #include "handshake/keys.h"
+#include "handshake/psk.h"
 
 enum { HELLO_REQUESTS_MAX = 4 };
 
@@ -126,6 +127,7 @@ const pys_step pys_flight12[] = {
     },
     {
         .name = "server Certificate",
+        .unless = PYS_HS_RESUMED,
         .msg = &pys_msg_certificate12,
         .from = PYS_SERVER,
         .sent = PYS_ST_TWSC,
@@ -133,6 +135,7 @@ const pys_step pys_flight12[] = {
     },
     {
         .name = "ServerKeyExchange",
+        .unless = PYS_HS_RESUMED,
         .msg = &pys_msg_server_kx,
         .from = PYS_SERVER,
         .sent = PYS_ST_TWSKE,
@@ -140,6 +143,7 @@ const pys_step pys_flight12[] = {
     },
     {
         .name = "CertificateRequest",
+        .unless = PYS_HS_RESUMED,
         .msg = &pys_msg_certificate_request12,
         .from = PYS_SERVER,
         .optional = true,
@@ -148,6 +152,7 @@ const pys_step pys_flight12[] = {
     },
     {
         .name = "ServerHelloDone",
+        .unless = PYS_HS_RESUMED,
         .msg = &pys_msg_server_done,
         .from = PYS_SERVER,
         .sent = PYS_ST_TWSD,
@@ -155,6 +160,7 @@ const pys_step pys_flight12[] = {
     },
     {
         .name = "client Certificate",
+        .unless = PYS_HS_RESUMED,
         .msg = &pys_msg_certificate12,
         .from = PYS_CLIENT,
         .when = PYS_HS_CLIENT_AUTH,
@@ -163,6 +169,7 @@ const pys_step pys_flight12[] = {
     },
     {
         .name = "ClientKeyExchange",
+        .unless = PYS_HS_RESUMED,
         .msg = &pys_msg_client_kx,
         .from = PYS_CLIENT,
         .sent = PYS_ST_TWCKE,
@@ -171,11 +178,39 @@ const pys_step pys_flight12[] = {
     },
     {
         .name = "client CertificateVerify",
+        .unless = PYS_HS_RESUMED,
         .msg = &pys_msg_certificate_verify12,
         .from = PYS_CLIENT,
         .when = PYS_HS_CLIENT_CERT,
         .sent = PYS_ST_TWCV,
         .got = PYS_ST_TRCV,
+    },
+    /* RFC 5246 7.3: resumed, the server ends first. */
+    {
+        /* RFC 5077 3.3. */
+        .name = "NewSessionTicket",
+        .msg = &pys_msg_ticket12,
+        .from = PYS_SERVER,
+        .when = PYS_HS_RESUMED,
+        .optional = true,
+        .sent = PYS_ST_TWST,
+        .got = PYS_ST_TRST,
+    },
+    {
+        .name = "server change_cipher_spec",
+        .from = PYS_SERVER,
+        .when = PYS_HS_RESUMED,
+        .sent = PYS_ST_TWCCS,
+        .got = PYS_ST_TRCCS,
+        .then = pys_keys12_server,
+    },
+    {
+        .name = "server Finished",
+        .msg = &pys_msg_finished12,
+        .from = PYS_SERVER,
+        .when = PYS_HS_RESUMED,
+        .sent = PYS_ST_TWFIN,
+        .got = PYS_ST_TRFIN,
     },
     {
         .name = "client change_cipher_spec",
@@ -192,8 +227,19 @@ const pys_step pys_flight12[] = {
         .got = PYS_ST_TRFIN,
     },
     {
+        /* RFC 5077 3.3. */
+        .name = "NewSessionTicket",
+        .msg = &pys_msg_ticket12,
+        .from = PYS_SERVER,
+        .unless = PYS_HS_RESUMED,
+        .optional = true,
+        .sent = PYS_ST_TWST,
+        .got = PYS_ST_TRST,
+    },
+    {
         .name = "server change_cipher_spec",
         .from = PYS_SERVER,
+        .unless = PYS_HS_RESUMED,
         .sent = PYS_ST_TWCCS,
         .got = PYS_ST_TRCCS,
         .then = pys_keys12_server,
@@ -202,6 +248,7 @@ const pys_step pys_flight12[] = {
         .name = "server Finished",
         .msg = &pys_msg_finished12,
         .from = PYS_SERVER,
+        .unless = PYS_HS_RESUMED,
         .sent = PYS_ST_TWFIN,
         .got = PYS_ST_TRFIN,
     },
@@ -496,6 +543,10 @@ pys_flight_run(pys_conn *c)
     if (hs->step == NULL)
         hs->step = pys_flight13;
     go = flight_walk(hs);
+    if (go == PYS_GO_DONE && pys_is_12(c) && !pys_session12_done(hs)) {
+        (void)pys_fail_internal(c);
+        go = PYS_GO_FAIL;
+    }
     if (go == PYS_GO_FAIL)
         (void)pys_fail(c, PYS_AD_DECODE_ERROR, PYS_R_LENGTH_MISMATCH);
     /* What was built before a failure goes out before its alert. */

@@ -94,6 +94,7 @@ extern const pys_msg pys_msg_certificate;
 extern const pys_msg pys_msg_certificate_verify;
 extern const pys_msg pys_msg_finished;
 extern const pys_msg pys_msg_ticket;
+extern const pys_msg pys_msg_ticket12;
 extern const pys_msg pys_msg_certificate12;
 extern const pys_msg pys_msg_certificate_request12;
 extern const pys_msg pys_msg_certificate_verify12;

@@ -79,7 +79,7 @@ pys_keys_handshake(pys_hs *hs)
     bool ok;
 
     if (pys_is_12(hs->conn))
-        return true;
+        return (hs->flags & PYS_HS_RESUMED) == 0 || pys_keys12_derive(hs);
     ok = pys_transcript_now(&hs->transcript, hash) &&
         pys_keys13_early(k, hs->transcript.scratch, hs->suite->hash,
             psk_of(hs)) &&

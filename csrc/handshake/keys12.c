@@ -11,6 +11,10 @@ master_derive(pys_hs *hs)
     enum pys_hash_alg alg = hs->suite->hash;
     uint8_t hash[PYS_HASH_MAX];
 
+    if ((hs->flags & PYS_HS_RESUMED) != 0) {
+        memcpy(hs->master, hs->psk->secret, PYS_MASTER_LEN);
+        return hs->psk->n_secret == PYS_MASTER_LEN;
+    }
     if (!hs->extended)
         return pys_keys12_master(scratch, alg, premaster, hs->conn->randoms,
             hs->master);

@@ -83,6 +83,8 @@ hello_start(pys_hs *hs)
         hs->n_session_id = sizeof(hs->session_id);
         hs->flags |= PYS_HS_COMPAT;
     }
+    if (!pys_session12_offer(hs))
+        return false;
     /* RFC 8446 4.2.8: shares are of TLS 1.3 alone. */
     return pys_version_max(set) < PYS_TLS1_3 || shares_make(hs, ids, n);
 }
@@ -347,9 +349,8 @@ hello_judge_12(pys_hs *hs, const hello *h)
     /* RFC 5746 3.6: the suite says what the extension says. */
     if (pys_rd_has_u16(h->suites, PYS_RENEGOTIATION_SCSV))
         hs->secure = true;
-    /* Dummy records are of TLS 1.3, and so is the echo of the id. */
+    /* Dummy records are of TLS 1.3. */
     hs->flags &= ~(unsigned)PYS_HS_COMPAT;
-    hs->n_session_id = 0;
     hs->transcript.keep = true;
     return true;
 }
@@ -397,6 +398,7 @@ client_hello_process(pys_hs *hs, pys_rd *in)
             return false;
     }
     hs->peer_shares = pys_rd_of(NULL, 0);
+    hs->ticket12 = pys_rd_of(NULL, 0);
     hs->psk_list = pys_rd_of(NULL, 0);
     hs->binder_list = pys_rd_of(NULL, 0);
     return hello_keep(hs, &h) && pys_exts_process(hs, PYS_IN_CH, h.exts) &&

@@ -229,6 +229,19 @@ server_hello_is(pys_rd body)
     return !retry_is(body);
 }
 
+/* RFC 5246 7.4.1.3: what was resumed, or a new id if one can be kept. */
+static bool
+id_choose(pys_hs *hs)
+{
+    if ((hs->flags & PYS_HS_RESUMED) != 0)
+        return true;
+    hs->n_session_id = 0;
+    if (hs->n_tickets != 0 || hs->conn->set->cache == NULL)
+        return true;
+    hs->n_session_id = sizeof(hs->session_id);
+    return pys_random(hs->session_id, sizeof(hs->session_id));
+}
+
 static bool
 server_hello_build(pys_hs *hs, pys_wr *w)
 {
@@ -236,6 +249,8 @@ server_hello_build(pys_hs *hs, pys_wr *w)
     bool is_12 = pys_is_12(hs->conn);
 
     if (!pys_random(random, PYS_RANDOM_LEN))
+        return pys_fail_internal(hs->conn);
+    if (is_12 && !id_choose(hs))
         return pys_fail_internal(hs->conn);
     /* RFC 8446 4.1.3: says under our signature that we know TLS 1.3. */
     if (is_12 && pys_version_max(hs->conn->set) >= PYS_TLS1_3)
@@ -262,10 +277,12 @@ server_hello_process_12(pys_hs *hs, const hello *h)
 {
     pys_conn *c = hs->conn;
 
-    /* Nothing was there to resume: the id was made up (RFC 8446 D.4). */
-    if (h->session_id.n != 0 &&
+    bool echoed = h->session_id.n != 0 &&
         pys_rd_is(h->session_id,
-            pys_rd_of(hs->session_id, hs->n_session_id)))
+            pys_rd_of(hs->session_id, hs->n_session_id));
+
+    /* Nothing was there to resume: the id was made up (RFC 8446 D.4). */
+    if (echoed && (hs->psk == NULL || hs->psk->version != PYS_TLS1_2))
         return illegal(hs, PYS_R_INVALID_SESSION_ID);
     if (h->compression != COMPRESSION_NULL)
         return illegal(hs, PYS_R_INVALID_COMPRESSION_ALGORITHM);
@@ -277,8 +294,13 @@ server_hello_process_12(pys_hs *hs, const hello *h)
         !suite_take(hs, h->suite) || !secure_check(hs))
         return false;
     hs->flags &= ~(unsigned)PYS_HS_COMPAT;
-    hs->transcript.keep = true;
     c->suite = hs->suite;
+    if (echoed)
+        return pys_session12_accept(hs) && transcript_start(hs);
+    /* RFC 5246 7.4.1.3: the id of a session to come. */
+    hs->n_session_id = h->session_id.n;
+    memcpy(hs->session_id, h->session_id.p, h->session_id.n);
+    hs->transcript.keep = true;
     return transcript_start(hs);
 }
 

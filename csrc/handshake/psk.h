@@ -26,4 +26,13 @@ PYS_MUST pys_session *pys_session_made(pys_conn *c);
 /* Hands a session to whoever asks (SESS-7), and makes it the current one. */
 void pys_session_announce(pys_conn *c, pys_session *s);
 
+/* TLS 1.2: the client puts its session into the hello. */
+PYS_MUST bool pys_session12_offer(pys_hs *hs);
+/* TLS 1.2: the server takes the session of the hello, or none. */
+pys_go pys_session12_choose(pys_hs *hs);
+/* TLS 1.2: the server has taken the one that we offered. */
+PYS_MUST bool pys_session12_accept(pys_hs *hs);
+/* TLS 1.2: what comes of this handshake for the next one. */
+PYS_MUST bool pys_session12_done(pys_hs *hs);
+
 #endif

@@ -48,6 +48,7 @@ pys_settings_free(pys_settings *s)
     pys_identities_wipe(&s->ids);
     pys_trust_free(s->trust);
     pys_ticket_keys_free(s->tickets);
+    pys_cache_free(s->cache);
     pys_buf_wipe(&s->alpn);
     pys_buf_wipe(&s->ca_names);
     pys_free(s);
@@ -67,6 +68,7 @@ pys_settings_own(pys_settings *s)
     memcpy(copy->lists, s->lists, sizeof(s->lists));
     copy->trust = pys_trust_up_ref(s->trust);
     copy->tickets = pys_ticket_keys_up_ref(s->tickets);
+    copy->cache = pys_cache_up_ref(s->cache);
     memcpy(copy->id_context, s->id_context, sizeof(s->id_context));
     copy->n_id_context = s->n_id_context;
     if (!pys_identities_copy(&copy->ids, &s->ids) ||
