@@ -31,6 +31,9 @@ void pys_test_put_random(const uint8_t *p, size_t n);
  */
 void pys_test_put_share(uint16_t group, const uint8_t *p, size_t n);
 
+/* Puts the sequence number of one direction of an open connection. */
+void pys_test_set_seq(pys_conn *c, int writing, uint64_t seq);
+
 /* ---- the steps of the handshake (handshake/flight.h) ---- */
 
 typedef struct pys_test_step {

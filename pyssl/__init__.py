@@ -354,7 +354,6 @@ from pyssl.capi_ssl import (
     SSL_want_x509_lookup,
     SSL_write,
     SSL_write_ex,
-    X509_verify_cert_error_string,
 )
 from pyssl.cipher import (
     SSL_CIPHER,
@@ -414,6 +413,7 @@ from pyssl.err import (
 )
 from pyssl.names import (
     SSL_select_next_proto,
+    X509_verify_cert_error_string,
 )
 from pyssl.pkey import (
     EVP_PKEY,

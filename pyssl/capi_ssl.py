@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 from pyssl import err
-from pyssl._ffi import lib, text_of
 from pyssl.capi import c_name_of
 from pyssl.cipher import SSL_CIPHER
 from pyssl.conn import SSL
@@ -106,14 +105,6 @@ def SSL_CIPHER_get_name(cipher: SSL_CIPHER | None) -> str:
         return "(NONE)"
     found: SSL_CIPHER = _checked(cipher, SSL_CIPHER)
     return found.get_name()
-
-
-def X509_verify_cert_error_string(n: int) -> str:
-    """Give libcrypto's words for an X509_V_ code.
-
-    Source: X509_STORE_CTX_get_error(3).
-    """
-    return text_of(lib.pys_verify_text(n)) or ""
 
 
 SSL_get_ex_new_index = SSL.get_ex_new_index

@@ -225,6 +225,7 @@ class SSL(Attached, Info):
         if self._role != _NO_ROLE:
             role = self._role
         if role != _NO_ROLE and self._misfit(role):  # HS-33
+            self._both_note(_NOTHING)
             return self._refuse(ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, 0)
         self._prepare(conn)
         while True:
@@ -267,6 +268,7 @@ class SSL(Attached, Info):
 
         Source: SSL_set_connect_state(3); contract 1.4.
         """
+        self._enter()
         self._exclusive(lambda conn: self._set_role(conn, _CLIENT))
 
     def set_accept_state(self) -> None:
@@ -274,6 +276,7 @@ class SSL(Attached, Info):
 
         Source: SSL_set_accept_state(3); contract 1.4.
         """
+        self._enter()
         self._exclusive(lambda conn: self._set_role(conn, _SERVER))
 
     def _set_role(self, conn: Any, role: int) -> None:
@@ -459,7 +462,10 @@ class SSL(Attached, Info):
         Source: SSL_write_ex(3); contract RW-26.
         """
         n = self.write(data, num)
-        return (1, n) if n >= 0 else (0, 0)
+        # 0 is no bytes written, or a close before the handshake was over.
+        if n > 0 or (n == 0 and self.is_init_finished()):
+            return 1, n
+        return 0, 0
 
     # ---- closing -----------------------------------------------------------
 

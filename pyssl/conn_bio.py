@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from pyssl import err
 from pyssl._ffi import ffi, lib
 from pyssl.bio import BIO, BIO_new_socket
 from pyssl.bio_life import BioLife
@@ -16,6 +17,8 @@ from pyssl.const import (
     BIO_NOCLOSE,
     BIO_TYPE_DESCRIPTOR,
     BIO_TYPE_SOCKET,
+    ERR_LIB_BIO,
+    ERR_R_MALLOC_FAILURE,
 )
 
 
@@ -32,14 +35,22 @@ class Attached(ConnBase):
 
         Source: SSL_set_bio(3); contract 4.1.
         """
-        for bio in (rbio, wbio):
+        self._exchange((rbio, wbio), lambda: (rbio, wbio))
+
+    def _exchange(
+        self,
+        given: Iterable[BIO | None],
+        pick: Callable[[], tuple[BIO | None, BIO | None]],
+    ) -> None:
+        """Check what the caller gives, then hold what pick answers."""
+        for bio in given:
             if bio is not None:
                 if not isinstance(bio, BIO):
                     raise TypeError("a BIO or None is needed")
                 bio._usable()
         self._enter()
         gone: list[BIO] = self._exclusive(
-            lambda conn: self._attach(conn, rbio, wbio)
+            lambda conn: self._attach(conn, *pick())
         )
         for bio in gone:
             bio._release()
@@ -93,14 +104,14 @@ class Attached(ConnBase):
 
         Source: SSL_set_bio(3).
         """
-        self.set_bio(rbio, self._wbio)
+        self._exchange((rbio,), lambda: (rbio, self._wbio))
 
     def set0_wbio(self, wbio: BIO | None) -> None:
         """Write to a BIO; the other direction stays.
 
         Source: SSL_set_bio(3).
         """
-        self.set_bio(self._rbio, wbio)
+        self._exchange((wbio,), lambda: (self._rbio, wbio))
 
     def get_rbio(self) -> BIO | None:
         """Give the BIO that is read. Source: SSL_get_rbio(3)."""
@@ -116,22 +127,36 @@ class Attached(ConnBase):
         """Read and write a descriptor, which is never closed here.
 
         Returns:
-            1.
+            1, or 0 with an entry when memory is short.
 
         Source: SSL_set_fd(3); contract FDS-1.
         """
-        bio = BIO_new_socket(fd, BIO_NOCLOSE)
+        bio = _socket(fd)
+        if bio is None:
+            return 0
         self.set_bio(bio, bio)
         return 1
 
     def set_rfd(self, fd: int) -> int:
-        """Read a descriptor. Source: SSL_set_fd(3); contract FDS-2."""
-        self.set0_rbio(_shared(self._wbio, fd))
+        """Read a descriptor: 1, or 0 with an entry.
+
+        Source: SSL_set_fd(3); contract FDS-2.
+        """
+        bio = _shared(self._wbio, fd) or _socket(fd)
+        if bio is None:
+            return 0
+        self._exchange((), lambda: (bio, self._wbio))
         return 1
 
     def set_wfd(self, fd: int) -> int:
-        """Write a descriptor. Source: SSL_set_fd(3); contract FDS-2."""
-        self.set0_wbio(_shared(self._rbio, fd))
+        """Write a descriptor: 1, or 0 with an entry.
+
+        Source: SSL_set_fd(3); contract FDS-2.
+        """
+        bio = _shared(self._rbio, fd) or _socket(fd)
+        if bio is None:
+            return 0
+        self._exchange((), lambda: (self._rbio, bio))
         return 1
 
     def get_rfd(self) -> int:
@@ -165,18 +190,30 @@ def _distinct(bios: Iterable[BIO | None]) -> list[BIO]:
 def _descriptor(bio: BioLife | None) -> int:
     """Give the descriptor behind a chain of BIOs, -1 if there is none."""
     while bio is not None:
-        if bio._method.type & BIO_TYPE_DESCRIPTOR and isinstance(bio, BIO):
-            return bio._ctrl(BIO_C_GET_FD, 0, None)
+        method = bio._method
+        if method.type & BIO_TYPE_DESCRIPTOR and isinstance(bio, BIO):
+            if bio._has(method._ctrl):
+                return bio._ctrl(BIO_C_GET_FD, 0, None)
+            return -1
         bio = bio._next
     return -1
 
 
-def _shared(other: BIO | None, fd: int) -> BIO:
-    """Give a socket BIO for fd: the other direction's, if it has fd."""
+def _socket(fd: int) -> BIO | None:
+    """Make a socket BIO for fd; None with an entry."""
+    try:
+        return BIO_new_socket(fd, BIO_NOCLOSE)
+    except MemoryError:
+        err.put(ERR_LIB_BIO, ERR_R_MALLOC_FAILURE)
+        return None
+
+
+def _shared(other: BIO | None, fd: int) -> BIO | None:
+    """Give the other direction's BIO, if it is a socket BIO for fd."""
     if (
         other is not None
         and other._method.type == BIO_TYPE_SOCKET
         and _descriptor(other) == fd
     ):
         return other
-    return BIO_new_socket(fd, BIO_NOCLOSE)
+    return None

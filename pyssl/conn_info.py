@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from _thread import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyssl import err, names
 from pyssl._ffi import bytes_of, ffi, lib, room, source, text_of
@@ -16,11 +16,8 @@ from pyssl.const import (
     TLS1_3_VERSION,
 )
 from pyssl.ctx import SSL_CTX, CertCallback, paired
+from pyssl.report import Report, make_report
 from pyssl.x509 import X509
-
-if TYPE_CHECKING:
-    from pyssl.ctx import SSL_CTX, CertCallback
-    from pyssl.report import Report
 
 _CLIENT = lib.PYS_CLIENT
 _SERVER = lib.PYS_SERVER
@@ -472,6 +469,4 @@ class Info(ConnBase):
 
     def report(self) -> Report:
         """Say what is known about the handshake, above all a failed one."""
-        from pyssl.report import make_report
-
         return make_report(self)

@@ -11,6 +11,7 @@ from pyssl.const import (
     ERR_LIB_BIO,
     ERR_LIB_PEM,
     ERR_LIB_SSL,
+    ERR_LIB_X509,
     ERR_R_ASN1_LIB,
     ERR_R_PASSED_NULL_PARAMETER,
     ERR_R_PEM_LIB,
@@ -46,7 +47,8 @@ def read_file(path: Path, library: int) -> bytes | None:
             return file.read()
     except OSError as e:
         err.put_sys(e.errno or 0, f"calling fopen({name!r}, r)")
-        missing = isinstance(e, FileNotFoundError)
+        # Only where trust is loaded has a missing file a reason of its own.
+        missing = library == ERR_LIB_X509 and isinstance(e, FileNotFoundError)
         err.put(ERR_LIB_BIO, _BIO_R_NO_SUCH_FILE if missing else ERR_R_SYS_LIB)
         err.put(library, ERR_R_SYS_LIB)
         return None

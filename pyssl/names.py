@@ -107,6 +107,14 @@ def split_protos(wire: bytes) -> list[bytes] | None:
     return found
 
 
+def X509_verify_cert_error_string(n: int) -> str:
+    """Give libcrypto's words for an X509_V_ code.
+
+    Source: X509_STORE_CTX_get_error(3).
+    """
+    return text_of(lib.pys_verify_text(n)) or ""
+
+
 def split_ca_names(wire: bytes) -> list[bytes]:
     """Split names of CAs, each with a 16-bit length (RFC 8446 4.2.4)."""
     found: list[bytes] = []

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from pyssl import err, names
 from pyssl._ffi import bytes_of, ffi, lib, text_of
 from pyssl.alert import SSL_alert_desc_string_long
+from pyssl.x509 import X509
 
 if TYPE_CHECKING:
     from pyssl.conn_base import ConnBase
-    from pyssl.x509 import X509
-
 _VERSIONS = {
     0x0300: "SSLv3",
     0x0301: "TLSv1",
@@ -108,7 +107,7 @@ class Report:
     @property
     def verify_text(self) -> str:
         """Libcrypto's words for `verify_result`."""
-        return text_of(lib.pys_verify_text(self.verify_result)) or ""
+        return names.X509_verify_cert_error_string(self.verify_result)
 
     def __str__(self) -> str:
         """Say it in lines for people."""
@@ -218,8 +217,6 @@ def _gather(ssl: ConnBase, conn: Any) -> Report:
 
 
 def _certificate(conn: Any, i: int) -> X509:
-    from pyssl.x509 import X509
-
     return X509(lib.pys_conn_peer_cert(conn, i))
 
 

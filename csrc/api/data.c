@@ -2,6 +2,8 @@
  * Application data and closing: SSL_read(3), SSL_write(3), SSL_shutdown(3).
  */
 #include "api/io.h"
+
+#include "bio/bio.h"
 #include "handshake/flight.h"
 #include "handshake/intake.h"
 #include "handshake/keys.h"
@@ -41,14 +43,6 @@ hand_out(pys_conn *c, uint8_t *out, size_t n, size_t *got, bool peek)
     return PYS_IO_DONE;
 }
 
-/* Post-handshake messages: PYS_IO_MOVED if one was whole. */
-static enum pys_io
-take_post(pys_conn *c, bool *moved)
-{
-    *moved = false;
-    return pys_post_take(c, moved) ? PYS_IO_DONE : PYS_IO_FAULT;
-}
-
 /* The reader found it; whoever may write sends the alert. */
 static enum pys_io
 reader_failed(pys_conn *c, enum pys_io io)
@@ -60,32 +54,45 @@ reader_failed(pys_conn *c, enum pys_io io)
 }
 
 /*
- * One record of an open connection. PYS_IO_DONE with *direct set: data are in
- * out; without: look at c->plain, or go on.
+ * RW-12: without the automatic retry the caller calls again after each
+ * message, as if the BIO had had nothing.
+ */
+static enum pys_io
+message_taken(pys_conn *c)
+{
+    pys_flow *in = &c->flow[PYS_IN];
+
+    if (pys_setting(c->set, PYS_MODE, PYS_MODE_AUTO_RETRY))
+        return PYS_IO_DONE;
+    in->want = PYS_READING;
+    pys_bio_side_flags(in->bio, PYS_IN, PYS_BIO_READ | PYS_BIO_RETRY, 0);
+    return PYS_IO_MOVED;
+}
+
+/*
+ * One message or record of an open connection. PYS_IO_DONE with *direct set:
+ * data are in out; without: look at c->plain, or go on.
  */
 static enum pys_io
 read_turn(pys_conn *c, uint8_t *out, size_t n, size_t *direct)
 {
     pys_record_got got;
     bool moved = false;
-    enum pys_io io = pys_io_record(c, out, n, &got);
+    enum pys_io io;
 
+    if (pys_buf_size(&c->msgs) != 0 && !pys_post_take(c, &moved))
+        return reader_failed(c, PYS_IO_FAULT);
+    if (moved && atomic_load(&c->refuse_due) != 0)
+        return PYS_IO_REPLY;
+    if (moved)
+        return message_taken(c);
+    io = pys_io_record(c, out, n, &got);
     if (io == PYS_IO_FAULT || io == PYS_IO_EOF)
         return reader_failed(c, io);
     if (io != PYS_IO_DONE)
         return io;
     if (got.took == PYS_TOOK_CLOSED)
         return PYS_IO_CLOSED;
-    if (got.took == PYS_TOOK_MESSAGES) {
-        if (take_post(c, &moved) != PYS_IO_DONE)
-            return reader_failed(c, PYS_IO_FAULT);
-        if (atomic_load(&c->refuse_due) != 0)
-            return PYS_IO_REPLY;
-        if (moved && !pys_setting(c->set, PYS_MODE, PYS_MODE_AUTO_RETRY)) {
-            c->flow[PYS_IN].want = PYS_READING;
-            return PYS_IO_MOVED;
-        }
-    }
     if (got.took == PYS_TOOK_DATA && got.content.p == out) {
         *direct = got.content.n;
     } else if (got.took == PYS_TOOK_DATA) {

@@ -2,7 +2,7 @@
  * What a server decides on a ClientHello, in the order in which the
  * application is asked: callbacks, suite, certificate, group, protocol. A
  * second hello (RFC 8446 4.1.2) repeats the first one's offers, so that only
- * the share is looked at again.
+ * the share is looked at again, and the name callback asked again (SNI-3).
  */
 #include "handshake/ext.h"
 #include "handshake/flight.h"
@@ -372,7 +372,7 @@ psk_again(pys_hs *hs)
 
 static const stage stages[] = {
     {ask_hello, false},
-    {ask_name, false},
+    {ask_name, true},
     {ask_cert, false},
     {pys_session12_choose, false},
     {choose_suite, false},

@@ -82,7 +82,8 @@ enum {
     PYS_HS_COMPAT = 8,       /* dummy change_cipher_spec (RFC 8446 D.4) */
     PYS_HS_CCS_SENT = 16,
     PYS_HS_PSK = 32,         /* authenticated by PSK: no certificates */
-    PYS_HS_RESUMED = 64      /* TLS 1.2: the short form */
+    PYS_HS_RESUMED = 64,     /* TLS 1.2: the short form */
+    PYS_HS_TICKET = 128      /* TLS 1.2: the server promised a ticket */
 };
 
 typedef struct pys_hs pys_hs;
@@ -131,7 +132,7 @@ struct pys_hs {
     uint8_t before_hash[PYS_HASH_MAX]; /* second hello: up to the binders */
     int psk_index;       /* what the ServerHello names */
     unsigned n_tickets;  /* server: still to be sent */
-    bool ticket_wanted;  /* TLS 1.2: asked for, or promised */
+    bool ticket_wanted;  /* server: the client takes tickets */
     pys_rd ticket12;     /* server: of the hello, while it is judged */
     pys_buf ticket_got;  /* client: TLS 1.2 */
     uint32_t ticket_lifetime;

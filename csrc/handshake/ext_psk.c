@@ -112,6 +112,13 @@ psk_client_offer(pys_hs *hs, pys_where where)
     return true;
 }
 
+/* hs->psk may also be a session of TLS 1.2, which is offered elsewhere. */
+static bool
+psk_offered(const pys_hs *hs)
+{
+    return hs->psk != NULL && hs->psk->version == PYS_TLS1_3;
+}
+
 /* RFC 8446 4.2.11.1: milliseconds since the ticket came, veiled. */
 static uint32_t
 veiled_age(const pys_session *s)
@@ -164,7 +171,7 @@ pys_psk_bind(pys_hs *hs, uint8_t *whole, size_t n)
     size_t tail;
     uint8_t hash[PYS_HASH_MAX];
 
-    if (hs->psk == NULL)
+    if (!psk_offered(hs))
         return true;
     tail = 2 + 1 + binder_len(hs);
     return pys_transcript_with(&hs->transcript,
@@ -182,7 +189,7 @@ psk_client_process(pys_hs *hs, pys_where where, pys_rd *in)
     if (!pys_rd_u16(in, &chosen))
         return false;
     /* RFC 8446 4.2.11: one of those that we offered. */
-    if (chosen != 0 || hs->psk == NULL)
+    if (chosen != 0 || !psk_offered(hs))
         return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
             PYS_R_BAD_PSK_IDENTITY);
     hs->flags |= PYS_HS_PSK;

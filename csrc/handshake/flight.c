@@ -191,8 +191,7 @@ const pys_step pys_flight12[] = {
         .name = "NewSessionTicket",
         .msg = &pys_msg_ticket12,
         .from = PYS_SERVER,
-        .when = PYS_HS_RESUMED,
-        .optional = true,
+        .when = PYS_HS_RESUMED | PYS_HS_TICKET,
         .sent = PYS_ST_TWST,
         .got = PYS_ST_TRST,
     },
@@ -231,8 +230,8 @@ const pys_step pys_flight12[] = {
         .name = "NewSessionTicket",
         .msg = &pys_msg_ticket12,
         .from = PYS_SERVER,
+        .when = PYS_HS_TICKET,
         .unless = PYS_HS_RESUMED,
-        .optional = true,
         .sent = PYS_ST_TWST,
         .got = PYS_ST_TRST,
     },
@@ -271,14 +270,11 @@ replace_message(pys_hs *hs, size_t before)
     return ok;
 }
 
-/* Builds the message of the step behind those that wait to be sealed. */
 static bool
-build_message(pys_hs *hs)
+write_message(pys_hs *hs, size_t before)
 {
     const pys_msg *msg = hs->step->msg;
-    size_t before = pys_buf_size(&hs->unsealed);
     pys_wr w = pys_wr_to(&hs->unsealed);
-    pys_rd whole;
     size_t at;
 
     pys_wr_u8(&w, msg->type);
@@ -286,12 +282,27 @@ build_message(pys_hs *hs)
     if (!msg->build(hs, &w))
         return false;
     pys_wr_close24(&w, at);
-    if (!pys_wr_ok(&w) ||
-        (msg->finish != NULL &&
-            !msg->finish(hs, pys_buf_head(&hs->unsealed) + before,
-                pys_buf_size(&hs->unsealed) - before)) ||
-        !replace_message(hs, before))
+    if (!pys_wr_ok(&w))
         return false;
+    if (msg->finish != NULL &&
+        !msg->finish(hs, pys_buf_head(&hs->unsealed) + before,
+            pys_buf_size(&hs->unsealed) - before))
+        return false;
+    return replace_message(hs, before);
+}
+
+/* Builds the message of the step behind those that wait to be sealed. */
+static bool
+build_message(pys_hs *hs)
+{
+    size_t before = pys_buf_size(&hs->unsealed);
+    pys_rd whole;
+
+    if (!write_message(hs, before)) {
+        /* No part of it goes out before the alert. */
+        hs->unsealed.len = hs->unsealed.off + before;
+        return false;
+    }
     whole = pys_rd_buf(&hs->unsealed);
     return pys_transcript_add(&hs->transcript,
         pys_rd_of(whole.p + before, whole.n - before));

@@ -104,8 +104,8 @@ extern const pys_msg pys_msg_client_kx;
 extern const pys_msg pys_msg_finished12;
 
 /*
- * Messages of an established connection (msg_post.c): takes every whole one
- * in conn->msgs. *moved is set if at least one was taken.
+ * Messages of an established connection (msg_post.c): takes the first one in
+ * conn->msgs. *moved tells whether it was whole.
  */
 PYS_MUST bool pys_post_take(pys_conn *c, bool *moved);
 

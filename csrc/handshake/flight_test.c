@@ -7,6 +7,12 @@
 
 #ifdef PYS_TEST
 
+void
+pys_test_set_seq(pys_conn *c, int writing, uint64_t seq)
+{
+    c->flow[writing].protect.seq = seq;
+}
+
 bool
 pys_test_step_at(size_t i, pys_test_step *out)
 {

@@ -73,39 +73,35 @@ enum { POST_MAX = 4 + 4 + 1 + 255 + 2 + 65535 + 2 + 65535 };
 bool
 pys_post_take(pys_conn *c, bool *moved)
 {
+    pys_rd in = pys_rd_buf(&c->msgs);
     uint8_t type;
+    uint8_t request;
     uint32_t len;
     pys_rd body;
 
-    for (;;) {
-        pys_rd in = pys_rd_buf(&c->msgs);
-
-        if (!pys_rd_u8(&in, &type))
-            return true;
-        /* RFC 8446 4: known before its length is. */
-        if (!pys_is_12(c) && type != PYS_MT_NEW_SESSION_TICKET &&
-            type != PYS_MT_KEY_UPDATE)
-            return post_process(c, type, NULL);
-        if (!pys_rd_u24(&in, &len))
-            return true;
-        if (len > POST_MAX)
-            return pys_fail(c, PYS_AD_DECODE_ERROR,
-                PYS_R_EXCESSIVE_MESSAGE_SIZE);
-        if (!pys_rd_bytes(&in, len, &body))
-            return true;
-        *moved = true;
-        /* Eaten before its keys change: RFC 8446 5.1 looks at the rest. */
-        if (!pys_is_12(c) && type == PYS_MT_KEY_UPDATE && len == 1) {
-            uint8_t request = body.p[0];
-
-            pys_buf_eat(&c->msgs, PYS_MESSAGE_HEADER + len);
-            body = pys_rd_of(&request, 1);
-            if (!post_process(c, type, &body))
-                return false;
-            continue;
-        }
-        if (!post_process(c, type, &body) || !pys_rd_end(&body))
-            return pys_fail(c, PYS_AD_DECODE_ERROR, PYS_R_LENGTH_MISMATCH);
+    *moved = false;
+    if (!pys_rd_u8(&in, &type))
+        return true;
+    /* RFC 8446 4: known before its length is. */
+    if (!pys_is_12(c) && type != PYS_MT_NEW_SESSION_TICKET &&
+        type != PYS_MT_KEY_UPDATE)
+        return post_process(c, type, NULL);
+    if (!pys_rd_u24(&in, &len))
+        return true;
+    if (len > POST_MAX)
+        return pys_fail(c, PYS_AD_DECODE_ERROR, PYS_R_EXCESSIVE_MESSAGE_SIZE);
+    if (!pys_rd_bytes(&in, len, &body))
+        return true;
+    *moved = true;
+    /* Eaten before its keys change: RFC 8446 5.1 looks at the rest. */
+    if (!pys_is_12(c) && type == PYS_MT_KEY_UPDATE && len == 1) {
+        request = body.p[0];
         pys_buf_eat(&c->msgs, PYS_MESSAGE_HEADER + len);
+        body = pys_rd_of(&request, 1);
+        return post_process(c, type, &body);
     }
+    if (!post_process(c, type, &body) || !pys_rd_end(&body))
+        return pys_fail(c, PYS_AD_DECODE_ERROR, PYS_R_LENGTH_MISMATCH);
+    pys_buf_eat(&c->msgs, PYS_MESSAGE_HEADER + len);
+    return true;
 }

@@ -236,7 +236,8 @@ id_choose(pys_hs *hs)
     if ((hs->flags & PYS_HS_RESUMED) != 0)
         return true;
     hs->n_session_id = 0;
-    if (hs->n_tickets != 0 || hs->conn->set->cache == NULL)
+    if ((hs->flags & PYS_HS_TICKET) != 0 ||
+        hs->conn->set->cache == NULL)
         return true;
     hs->n_session_id = sizeof(hs->session_id);
     return pys_random(hs->session_id, sizeof(hs->session_id));

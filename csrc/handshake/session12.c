@@ -78,14 +78,14 @@ ticket_client_process(pys_hs *hs, pys_where where, pys_rd *in)
 {
     (void)where;
     (void)in;
-    hs->ticket_wanted = true;
+    hs->flags |= PYS_HS_TICKET;
     return true;
 }
 
 static bool
 ticket_server_offer(pys_hs *hs, pys_where where)
 {
-    return where == PYS_IN_SH12 && hs->n_tickets != 0;
+    return where == PYS_IN_SH12 && (hs->flags & PYS_HS_TICKET) != 0;
 }
 
 static bool
@@ -161,10 +161,9 @@ extended_rule(pys_hs *hs, const pys_session *s)
 static void
 plan_ticket(pys_hs *hs, bool renew)
 {
-    const pys_settings *set = hs->conn->set;
-
-    hs->n_tickets = hs->ticket_wanted && tickets_on(hs) && renew &&
-        set->tickets != NULL && set->numbers[PYS_NUM_TICKETS] != 0;
+    hs->flags &= ~(unsigned)PYS_HS_TICKET;
+    if (hs->ticket_wanted && tickets_on(hs) && renew)
+        hs->flags |= PYS_HS_TICKET;
 }
 
 pys_go
@@ -236,12 +235,6 @@ session_make(pys_hs *hs)
 }
 
 static bool
-ticket12_wanted(pys_hs *hs)
-{
-    return hs->n_tickets != 0;
-}
-
-static bool
 ticket12_build(pys_hs *hs, pys_wr *w)
 {
     pys_session *s = session_make(hs);
@@ -267,10 +260,6 @@ ticket12_process(pys_hs *hs, pys_rd *in)
     if (!pys_rd_u32(in, &hs->ticket_lifetime) ||
         !pys_rd_vec16(in, &ticket))
         return false;
-    /* RFC 5077 3.3: only if the ServerHello said so. */
-    if (!hs->ticket_wanted)
-        return pys_fail(hs->conn, PYS_AD_UNEXPECTED_MESSAGE,
-            PYS_R_UNEXPECTED_MESSAGE);
     return pys_keep(&hs->ticket_got, ticket) || pys_fail_internal(hs->conn);
 }
 
@@ -280,7 +269,6 @@ const pys_msg pys_msg_ticket12 = {
     .max = 4 + 2 + 65535,
     .build = ticket12_build,
     .process = ticket12_process,
-    .wanted = ticket12_wanted,
 };
 
 /* ---- the end of the handshake ------------------------------------------ */

@@ -58,7 +58,8 @@ FLOORS = [
     {"conn"},
     {"capi_ssl"},
     {"__init__"},
-    {"trace", "stdlib", "openssl", "cli", "bench", "demo"},
+    {"bench", "demo_peer", "openssl", "stdlib", "trace"},
+    {"cli", "demo"},
 ]
 # The builder runs without the package.
 APART = {"_build"}
@@ -71,6 +72,7 @@ ADAPTERS = {
     "openssl",
     "cli",
     "demo",
+    "demo_peer",
     "trace",
     "bench",
 }

@@ -7,6 +7,7 @@ in the one way that HS-18 allows.
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -198,3 +199,63 @@ def test_server_told_of_a_message_longer_than_any_does_not_wait_for_it(
     case: Case,
 ) -> None:
     check(case, as_server=True)
+
+
+# ---- records at random ----------------------------------------------------
+
+KINDS = (20, 21, 22, 22, 22, 23, 23, 24, 0, 255)
+HEADS = tuple(bytes([kind]) for kind in range(26))
+
+
+def noise(chance: random.Random) -> list[tuple[bool, int, bytes]]:
+    """Make a few records: in the clear or not, type, content."""
+    found = []
+    for _ in range(chance.randint(1, 3)):
+        kind = chance.choice(KINDS)
+        content = chance.randbytes(chance.choice((0, 1, 2, 3, 5, 40, 700)))
+        if kind == 22 and content:
+            content = chance.choice(HEADS) + b"\0\0" + content
+        if kind == 21:
+            content = bytes([chance.choice((1, 2, 3)), *content[:1]])
+        found.append((chance.random() < 0.3, kind, content))
+    return found
+
+
+def disturb(victim: Victim, chance: random.Random, names: list[str]) -> None:
+    """Put the noise before one of the messages."""
+    records = noise(chance)
+
+    def act(peer: Any) -> None:
+        for in_clear, kind, content in records:
+            (peer.clear if in_clear else peer.record)(kind, content)
+
+    victim.forge.before(chance.choice(names), act)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("as_server", [False, True], ids=["client", "server"])
+@clause("RFC 8446 5", "RFC 8446 6", "HS-18", "HS-22")
+def test_random_records_are_refused_or_mean_nothing(
+    as_server: bool, seed: int
+) -> None:
+    names = SERVER if as_server else CLIENT
+    for i in range(20):
+        chance = random.Random(f"{seed} {i}")
+        victim = ready(as_server, chance.choice(names))
+        disturb(victim, chance, names)
+        try:
+            result = run(as_server, victim)
+        except ForgeError as e:
+            raise AssertionError(f"{seed} {i}") from e
+        queue = links.reasons()
+        alerts = victim.forge.alerts
+        what = (seed, i, result, queue, alerts)
+        if result[1] in (p.SSL_ERROR_WANT_READ, p.SSL_ERROR_ZERO_RETURN):
+            assert queue == [], what
+            assert alerts == [], what
+            continue
+        assert result == (-1, p.SSL_ERROR_SSL), what
+        received = queue[-1][1] > 1000
+        assert [a.level for a in alerts] == ([] if received else [2]), what
+        assert received or alerts[0].description in ALERTS, what
+        dead(victim.peer)
