@@ -32,7 +32,8 @@ enum pys_io {
     PYS_IO_SYSCALL,     /* the transport failed; errno: pys_conn_errno */
     PYS_IO_MISUSE,      /* wrong call; not fatal: pys_conn_misuse */
     PYS_IO_MOVED,       /* a post-handshake message was eaten (no data) */
-    PYS_IO_REPLY        /* a read left something to pys_conn_flush */
+    PYS_IO_NEWS         /* so, and it left something to pys_conn_flush or
+                           pys_conn_fresh_session; read again */
 };
 
 /* Error codes packed as libcrypto packs them, oldest first. */
@@ -159,6 +160,60 @@ const char *pys_verify_text(long result);
 
 pys_session *pys_session_up_ref(pys_session *s);
 void pys_session_free(pys_session *s);
+/* SSL_SESSION_new(3), SSL_SESSION_dup(3); NULL if memory is short. */
+pys_session *pys_session_new(void);
+pys_session *pys_session_copy(const pys_session *s);
+/*
+ * i2d_SSL_SESSION(3). The whole length; out is written if max is as much. 0
+ * if it has no suite yet or memory is short.
+ */
+size_t pys_session_der(const pys_session *s, uint8_t *out, size_t max);
+/*
+ * d2i_SSL_SESSION(3): the session at the front of p, *used bytes of it; or
+ * NULL with codes in f.
+ */
+pys_session *pys_session_from_der_bytes(const uint8_t *p, size_t n,
+    size_t *used, pys_fault *f);
+
+enum pys_session_number {
+    PYS_SESSION_VERSION, /* may be set, as all up to timeout */
+    PYS_SESSION_SUITE,
+    PYS_SESSION_MAX_EARLY_DATA,
+    PYS_SESSION_VERIFY_RESULT,
+    PYS_SESSION_TIME, /* seconds since the epoch */
+    PYS_SESSION_LIFE, /* seconds: SSL_SESSION_get_timeout(3) */
+    PYS_SESSION_GROUP,
+    PYS_SESSION_EXTENDED, /* 1: RFC 7627 */
+    PYS_SESSION_LIFETIME_HINT,
+    PYS_SESSION_AGE_ADD
+};
+int64_t pys_session_number(const pys_session *s, enum pys_session_number k);
+/*
+ * False if it does not fit, or cannot be set. Only TIME and LIFE may be set
+ * while others have the session; they are brought to 0 or more.
+ */
+bool pys_session_set_number(pys_session *s, enum pys_session_number k,
+    int64_t v);
+
+enum pys_session_bytes {
+    PYS_SESSION_ID,
+    PYS_SESSION_ID_CONTEXT,
+    PYS_SESSION_SECRET, /* master secret, or PSK */
+    PYS_SESSION_NAME,   /* server_name */
+    PYS_SESSION_ALPN,
+    PYS_SESSION_TICKET
+};
+/* Lives as long as the session is not changed; NULL or n 0: none. */
+const uint8_t *pys_session_bytes(const pys_session *s,
+    enum pys_session_bytes k, size_t *n);
+/* False if too long or memory is short. For who alone has the session. */
+bool pys_session_set_bytes(pys_session *s, enum pys_session_bytes k,
+    const uint8_t *p, size_t n);
+/* It shall not be resumed any more (SD-14). */
+void pys_session_retire(pys_session *s);
+/* SSL_SESSION_is_resumable(3), SSL_SESSION_get0_peer(3) as a new reference. */
+bool pys_session_resumable(const pys_session *s);
+pys_cert *pys_session_peer_cert(const pys_session *s, size_t i);
 
 /* ---- settings ---------------------------------------------------------- */
 
@@ -183,6 +238,7 @@ enum pys_number {
     PYS_ASKS,       /* bits 1 << enum pys_ask */
     PYS_SESSION_TIMEOUT, /* seconds */
     PYS_NUM_TICKETS,
+    PYS_CACHE_MODE, /* SSL_SESS_CACHE_ */
     PYS_N_NUMBERS
 };
 
@@ -227,6 +283,31 @@ bool pys_settings_set_id_context(pys_settings *s, const uint8_t *p, size_t n);
 bool pys_settings_set_ticket_keys(pys_settings *s, const uint8_t *p,
     size_t n);
 bool pys_settings_ticket_key(const pys_settings *s, uint8_t *out);
+/*
+ * The cache of sessions: borrowed, shared by copies, NULL before there is a
+ * certificate or pys_settings_set_ticket_keys was called (n may be 0).
+ */
+typedef struct pys_cache pys_cache;
+pys_cache *pys_settings_cache(const pys_settings *s);
+/* Most sessions kept; 0: no bound but memory. Default 20480. */
+void pys_cache_set_size(pys_cache *c, size_t n);
+size_t pys_cache_size(pys_cache *c);
+size_t pys_cache_count(pys_cache *c);
+/*
+ * Adds a session (takes a reference). False if that very object is in
+ * already or memory is short. *dropped: the one that had to go, with its
+ * reference, or NULL.
+ */
+bool pys_cache_add(pys_cache *c, pys_session *s, pys_session **dropped);
+/* One that is too many for the size, as pys_cache_expire; else NULL. */
+pys_session *pys_cache_excess(pys_cache *c);
+/* The reference that the cache had, or NULL if it was not in. */
+pys_session *pys_cache_remove(pys_cache *c, const pys_session *s);
+/*
+ * One session that has expired at `now` (seconds; 0: any session), taken out,
+ * with its reference; NULL when there is none left.
+ */
+pys_session *pys_cache_expire(pys_cache *c, int64_t now);
 /* Names of CAs for a certificate request: each a DER Name. */
 bool pys_settings_add_ca_name(pys_settings *s, const uint8_t *p, size_t n);
 void pys_settings_clear_ca_names(pys_settings *s);
@@ -247,6 +328,7 @@ enum pys_ask {
     PYS_ASK_CERT,         /* certificate callback, both sides */
     PYS_ASK_ALPN,         /* choose a protocol, server */
     PYS_ASK_VERIFY,       /* the peer's chain */
+    PYS_ASK_SESSION,      /* a session by its id, server */
     PYS_N_ASKS
 };
 
@@ -290,7 +372,7 @@ enum pys_io pys_conn_write(pys_conn *c, const uint8_t *p, size_t n,
 enum pys_io pys_conn_shutdown(pys_conn *c);
 /* Second half of SSL_shutdown(3): waits for the peer's close_notify. */
 enum pys_io pys_conn_shutdown_read(pys_conn *c);
-/* Tries once to hand over an alert that a read left behind. */
+/* Tries once to hand over an alert or refusal that a read left behind. */
 enum pys_io pys_conn_flush(pys_conn *c);
 
 /* Results of the last call. writing: 0 the reading half, 1 the other. */
@@ -330,9 +412,23 @@ const char *pys_conn_peername(const pys_conn *c);
 /* The session to offer (takes a reference), or the one in use. */
 void pys_conn_set_session(pys_conn *c, pys_session *s);
 pys_session *pys_conn_session(const pys_conn *c); /* new ref, or NULL */
-/* A session that came to be since the last call: a new reference, or NULL. */
+/* Sessions that came to be, oldest first: a new reference, or NULL. */
+void pys_conn_keep_fresh(pys_conn *c, bool on);
 pys_session *pys_conn_fresh_session(pys_conn *c);
 bool pys_conn_resumed(const pys_conn *c);
+/* The id that PYS_ASK_SESSION is about; its answer (takes a reference). */
+const uint8_t *pys_conn_asked_id(const pys_conn *c, size_t *n);
+void pys_conn_give_session(pys_conn *c, pys_session *s);
+/* What happened in the cache since the last call, as bits. */
+enum {
+    PYS_CACHE_MISSED = 1,
+    PYS_CACHE_EXPIRED = 2,
+    PYS_CACHE_FULL = 4,
+    PYS_CACHE_GIVEN = 8 /* by the answer to PYS_ASK_SESSION */
+};
+unsigned pys_conn_cache_news(pys_conn *c);
+/* The one that the cache dropped meanwhile: its reference, or NULL. */
+pys_session *pys_conn_dropped_session(pys_conn *c);
 /* SSL_key_update(3): 1 asks the peer for one too. */
 enum pys_io pys_conn_key_update(pys_conn *c, int request);
 
@@ -343,6 +439,7 @@ unsigned pys_conn_group(const pys_conn *c);
 unsigned pys_conn_own_scheme(const pys_conn *c);
 unsigned pys_conn_peer_scheme(const pys_conn *c);
 bool pys_conn_retried(const pys_conn *c); /* a HelloRetryRequest was used */
+bool pys_conn_extended(const pys_conn *c); /* RFC 7627, RFC 8446 D */
 const uint8_t *pys_conn_alpn(const pys_conn *c, size_t *n);
 size_t pys_conn_n_peer_certs(const pys_conn *c);
 pys_cert *pys_conn_peer_cert(const pys_conn *c, size_t i); /* new ref */

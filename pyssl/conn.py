@@ -12,9 +12,9 @@ from _thread import get_ident
 from typing import Any
 
 from pyssl import asks, err
-from pyssl._ffi import lib, room, source
+from pyssl._ffi import ffi, lib, room, source
 from pyssl.conn_bio import Attached
-from pyssl.conn_info import Info
+from pyssl.conn_session import Resumption
 from pyssl.const import (
     BIO_FLAGS_IO_SPECIAL,
     BIO_FLAGS_READ,
@@ -38,7 +38,6 @@ from pyssl.const import (
     SSL_ERROR_ZERO_RETURN,
     SSL_R_BAD_LENGTH,
     SSL_R_UNINITIALIZED,
-    SSL_R_WRONG_SSL_VERSION,
 )
 
 # Bound here because every read and write uses them.
@@ -59,8 +58,11 @@ _EOF = lib.PYS_IO_EOF
 _SYSCALL = lib.PYS_IO_SYSCALL
 _MISUSE = lib.PYS_IO_MISUSE
 _MOVED = lib.PYS_IO_MOVED
+_NEWS = lib.PYS_IO_NEWS
+_TURNS = (_BIO, _NEWS)  # something is to be done, then the same call again
 _NOT_OPEN = 0  # the core was not called: the handshake comes first
 
+_BEFORE = lib.PYS_BEFORE
 _OPEN = lib.PYS_OPEN
 _DEAD = lib.PYS_DEAD
 _NO_ROLE = lib.PYS_NO_ROLE
@@ -85,7 +87,7 @@ _SPECIAL = {
 }
 
 
-class SSL(Attached, Info):
+class SSL(Attached, Resumption):
     """A TLS connection (SSL_new(3)).
 
     One thread may read while another writes; any other use by several
@@ -130,6 +132,8 @@ class SSL(Attached, Info):
             want = lib.pys_conn_want(conn, 0)
         elif io in (_FAULT, _EOF):
             err.put_fault(lib.pys_conn_fault(conn))
+            if io == _FAULT:
+                self._retire_session(conn)
         elif io == _SYSCALL:
             want = lib.pys_conn_want(conn, writing)
             err.thread_state().errno = lib.pys_conn_errno(conn, writing)
@@ -141,8 +145,16 @@ class SSL(Attached, Info):
         self._note(want, writing)
         return ret
 
-    def _send_alert(self, conn: Any) -> None:
-        """Try once to send the alert of a fault that reading found."""
+    def _turn(self, conn: Any, io: int) -> None:
+        """Do what a read has to wait for."""
+        if io == _BIO:
+            self._serve(0)
+            return
+        self._tell_sessions(conn)
+        self._send_rest(conn)
+
+    def _send_rest(self, conn: Any) -> None:
+        """Try once to send the alert or refusal that reading left behind."""
         if not self._write_lock.acquire(False):
             return  # whoever writes now sends it afterwards
         self._writer = get_ident()
@@ -208,7 +220,7 @@ class SSL(Attached, Info):
                 ret = self._handshake(conn, role)
             finally:
                 self._reader = self._writer = 0
-        if ret <= 0:
+        if ret <= 0 or self._parked is not None:
             self._raise_parked()
         return ret
 
@@ -227,22 +239,27 @@ class SSL(Attached, Info):
         if role != _NO_ROLE and self._misfit(role):  # HS-33
             self._both_note(_NOTHING)
             return self._refuse(ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, 0)
-        self._prepare(conn)
+        self._prepare(conn, phase)
         while True:
             io = _do_handshake(conn)
             if self._keylogging:
                 asks.deliver_keylog(self, conn)
+            self._tell_cache(conn)
+            if self._watching:
+                self._tell_sessions(conn)
             if io == _BIO:
                 self._serve(0)
                 self._serve(1)
             elif io != _ASK or not asks.answer(self, conn):
                 break
+        if io == _DONE:
+            self._done(conn)
         writing = int(lib.pys_conn_want(conn, 1) == _WRITING)
         ret = self._ended(conn, io, writing)
         self._both_note(self._write_want if writing else self._read_want)
         return ret
 
-    def _prepare(self, conn: Any) -> None:
+    def _prepare(self, conn: Any, phase: int) -> None:
         """Look up what is looked up at each call (CTX-3), clear the queue.
 
         The queue is cleared only if there is something to do (HS-4).
@@ -255,6 +272,7 @@ class SSL(Attached, Info):
         if (ctx._keylog is not None) != self._keylogging:
             self._keylogging = ctx._keylog is not None
             lib.pys_conn_keep_keylog(conn, self._keylogging)
+        self._watch(conn)
         if self._stale():
             self._pass_bios(conn)
         rbio, wbio = self._rbio, self._wbio
@@ -262,6 +280,8 @@ class SSL(Attached, Info):
             return
         if not lib.pys_conn_get_shutdown(conn) & _RECEIVED:
             err.clear()
+        if phase == _BEFORE:
+            self._begun()
 
     def set_connect_state(self) -> None:
         """Take the client role and begin anew.
@@ -295,13 +315,18 @@ class SSL(Attached, Info):
         """
 
         def do(conn: Any) -> int:
+            if self._ended_badly(conn):
+                self._retire_session(conn)
+                lib.pys_conn_set_session(conn, ffi.NULL)
             lib.pys_conn_clear(conn)
             self._unsent = None
             self._both_note(_NOTHING)
             return 1
 
         self._enter()
-        return self._exclusive(do)
+        done = self._exclusive(do)
+        self._raise_parked()
+        return done
 
     # ---- reading -----------------------------------------------------------
 
@@ -367,8 +392,8 @@ class SSL(Attached, Info):
                     io = _NOT_OPEN
                     if _phase(conn) == _OPEN:
                         io = _do_read(conn, into, num, got, peek)
-                    while io == _BIO:
-                        self._serve(0)
+                    while io in _TURNS and self._parked is None:
+                        self._turn(conn, io)
                         io = _DEAD_BEFORE
                         if _phase(conn) == _OPEN:
                             io = _do_read(conn, into, num, got, peek)
@@ -378,9 +403,11 @@ class SSL(Attached, Info):
                         self._last = 0
                         return int(got[0])
                     if io != _NOT_OPEN:
+                        if io == _MOVED:
+                            self._turn(conn, io)
                         ret = self._ended(conn, io, 0)
                         if io == _FAULT:
-                            self._send_alert(conn)
+                            self._send_rest(conn)
                         break
                 finally:
                     self._reader = 0
@@ -516,14 +543,14 @@ class SSL(Attached, Info):
                 io = _DEAD_BEFORE
                 if _phase(conn) == _OPEN:
                     io = lib.pys_conn_shutdown_read(conn)
-                while io == _BIO:
-                    self._serve(0)
+                while io in _TURNS:
+                    self._turn(conn, io)
                     io = _DEAD_BEFORE
                     if _phase(conn) == _OPEN:
                         io = lib.pys_conn_shutdown_read(conn)
                 ret = self._ended(conn, io, 0)
                 if io == _FAULT:
-                    self._send_alert(conn)
+                    self._send_rest(conn)
                 return ret
             finally:
                 self._reader = 0
@@ -608,14 +635,3 @@ class SSL(Attached, Info):
                 return 1
             err.put(ERR_LIB_SSL, lib.pys_conn_misuse(conn))
             return 0
-
-    def renegotiate(self) -> int:
-        """Refuse: 0 with SSL_R_WRONG_SSL_VERSION (contract RW-28)."""
-        self._alive()
-        err.put(ERR_LIB_SSL, SSL_R_WRONG_SSL_VERSION)
-        return 0
-
-    def renegotiate_pending(self) -> int:
-        """Give 0: there is no renegotiation (contract RW-28)."""
-        self._alive()
-        return 0

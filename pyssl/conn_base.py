@@ -58,8 +58,10 @@ class ConnBase(Identities):
         "_reading_thread",
         "_refs",
         "_role",
+        "_session_part",
         "_settings",
         "_unsent",
+        "_watching",
         "_wbio",
         "_write_epoch",
         "_write_lock",
@@ -93,6 +95,8 @@ class ConnBase(Identities):
         self._role: int = _NO_ROLE
         self._refs = 1
         self._keylogging = False
+        self._watching = False
+        self._session_part: Any = None  # keeps its application data
         self._parked: BaseException | None = None
         self._unsent: Any = None
         self._n_read = ffi.new("size_t *")
@@ -143,6 +147,7 @@ class ConnBase(Identities):
                 self._refs -= 1
                 last = self._refs == 0
             released = self._part() if last else ()
+        self._raise_parked()
         for bio in released:
             raised = bio._take_exception()
             if raised is not None:
@@ -150,6 +155,8 @@ class ConnBase(Identities):
 
     def _part(self) -> tuple[BIO, ...]:
         """Take leave of everything; whoever is inside ends without BIOs."""
+        if self._ended_badly(self._conn):
+            self._retire_session(self._conn)
         conn, self._conn, self._settings = self._conn, None, None
         lib.pys_conn_set_bio(conn, ffi.NULL, ffi.NULL)
         rbio, self._rbio = self._rbio, None
@@ -161,6 +168,12 @@ class ConnBase(Identities):
             bio._release()
         self._unsent = None
         return released
+
+    def _ended_badly(self, conn: Any) -> bool:
+        raise NotImplementedError
+
+    def _retire_session(self, conn: Any) -> None:
+        raise NotImplementedError
 
     # ---- getting in --------------------------------------------------------
 

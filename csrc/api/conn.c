@@ -4,6 +4,7 @@
 #include "handshake/conn.h"
 
 #include "api/io.h"
+#include "handshake/psk.h"
 
 /* Handshake bytes not yet whole: the longest message and a record more. */
 enum { MSGS_MAX = 1 << 18, IN_MAX = 1 << 17, OUT_MAX = 1 << 19 };
@@ -111,8 +112,11 @@ pys_conn_clear(pys_conn *c)
     clear_counters(c);
     pys_wipe(c->exporter, sizeof(c->exporter));
     pys_wipe(c->resumption, sizeof(c->resumption));
-    pys_session_free(c->fresh);
-    c->fresh = NULL;
+    pys_fresh_drop(c);
+    pys_session_free(c->dropped);
+    c->dropped = NULL;
+    c->cache_news = 0;
+    c->extended = false;
     c->resumed = false;
     c->n_nonce = 0;
     pys_buf_wipe(&c->keylog);
@@ -225,34 +229,4 @@ pys_conn_answer(pys_conn *c, enum pys_answer answer, int alert,
     /* What does not fit is no answer that could be sent. */
     if (!pys_keep(&hs->answer_data, pys_rd_of(data, n)))
         hs->answer = PYS_REFUSE;
-}
-
-void
-pys_conn_set_session(pys_conn *c, pys_session *s)
-{
-    pys_session *old = c->session;
-
-    c->session = pys_session_up_ref(s);
-    pys_session_free(old);
-}
-
-pys_session *
-pys_conn_session(const pys_conn *c)
-{
-    return pys_session_up_ref(c->session);
-}
-
-pys_session *
-pys_conn_fresh_session(pys_conn *c)
-{
-    pys_session *s = c->fresh;
-
-    c->fresh = NULL;
-    return s;
-}
-
-bool
-pys_conn_resumed(const pys_conn *c)
-{
-    return c->resumed;
 }

@@ -156,6 +156,12 @@ pys_settings_set_ticket_keys(pys_settings *s, const uint8_t *p, size_t n)
         (n == 0 || pys_ticket_keys_set(s->tickets, p, n));
 }
 
+pys_cache *
+pys_settings_cache(const pys_settings *s)
+{
+    return s->cache;
+}
+
 bool
 pys_settings_ticket_key(const pys_settings *s, uint8_t *out)
 {

@@ -63,7 +63,9 @@ message_taken(pys_conn *c)
     pys_flow *in = &c->flow[PYS_IN];
 
     if (pys_setting(c->set, PYS_MODE, PYS_MODE_AUTO_RETRY))
-        return PYS_IO_DONE;
+        return atomic_load(&c->refuse_due) != 0 || c->n_fresh != 0
+            ? PYS_IO_NEWS
+            : PYS_IO_DONE;
     in->want = PYS_READING;
     pys_bio_side_flags(in->bio, PYS_IN, PYS_BIO_READ | PYS_BIO_RETRY, 0);
     return PYS_IO_MOVED;
@@ -82,8 +84,6 @@ read_turn(pys_conn *c, uint8_t *out, size_t n, size_t *direct)
 
     if (pys_buf_size(&c->msgs) != 0 && !pys_post_take(c, &moved))
         return reader_failed(c, PYS_IO_FAULT);
-    if (moved && atomic_load(&c->refuse_due) != 0)
-        return PYS_IO_REPLY;
     if (moved)
         return message_taken(c);
     io = pys_io_record(c, out, n, &got);
@@ -359,7 +359,7 @@ pys_conn_shutdown_read(pys_conn *c)
         }
         io = read_turn(c, NULL, 0, &none);
         if (io != PYS_IO_DONE && io != PYS_IO_CLOSED &&
-            io != PYS_IO_MOVED && io != PYS_IO_REPLY)
+            io != PYS_IO_MOVED && io != PYS_IO_NEWS)
             return io;
     }
 }

@@ -115,6 +115,13 @@ pys_conn_retried(const pys_conn *c)
     return c->retried;
 }
 
+/* RFC 8446 D: to be reported whenever TLS 1.3 is used. */
+bool
+pys_conn_extended(const pys_conn *c)
+{
+    return c->extended || c->version >= PYS_TLS1_3;
+}
+
 const uint8_t *
 pys_conn_alpn(const pys_conn *c, size_t *n)
 {

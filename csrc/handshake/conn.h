@@ -59,7 +59,10 @@ enum {
     PYS_MODE_NO_AUTO_CHAIN = 8,
     PYS_MODE_FALLBACK_SCSV = 0x80,
     PYS_VERIFY_PEER = 1,
-    PYS_VERIFY_FAIL_IF_NO_CERT = 2
+    PYS_VERIFY_FAIL_IF_NO_CERT = 2,
+    PYS_CACHE_SERVER = 2,
+    PYS_CACHE_NO_LOOKUP = 0x100,
+    PYS_CACHE_NO_STORE = 0x200
 };
 
 static inline bool
@@ -133,6 +136,7 @@ struct pys_hs {
     int psk_index;       /* what the ServerHello names */
     unsigned n_tickets;  /* server: still to be sent */
     bool ticket_wanted;  /* server: the client takes tickets */
+    pys_session *given;  /* server: by PYS_ASK_SESSION */
     pys_rd ticket12;     /* server: of the hello, while it is judged */
     pys_buf ticket_got;  /* client: TLS 1.2 */
     uint32_t ticket_lifetime;
@@ -245,7 +249,11 @@ struct pys_conn {
     pys_buf peer_ca_names;
     pys_buf offers[2][PYS_N_OFFERS]; /* own, peer; kept after a failure */
     pys_session *session;  /* to offer; then the one in use */
-    pys_session *fresh;    /* made or received since last asked */
+    pys_session **fresh;   /* made or received since last asked */
+    size_t n_fresh;
+    bool keep_fresh;
+    pys_session *dropped;  /* by the cache, since last asked */
+    unsigned cache_news;
     bool resumed;
     uint8_t resumption[PYS_HASH_MAX]; /* TLS 1.3, for tickets */
     uint32_t n_nonce;      /* tickets given */

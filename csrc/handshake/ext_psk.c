@@ -388,12 +388,12 @@ context_missing(const pys_settings *set)
         pys_setting(set, PYS_VERIFY_MODE, PYS_VERIFY_PEER);
 }
 
-static pys_go
-psk_refused(pys_hs *hs)
+bool
+pys_session_tellable(pys_hs *hs)
 {
-    (void)pys_fail(hs->conn, PYS_AD_INTERNAL_ERROR,
-        PYS_R_SESSION_ID_CONTEXT_UNINITIALIZED);
-    return PYS_GO_FAIL;
+    return !context_missing(hs->conn->set) ||
+        pys_fail(hs->conn, PYS_AD_INTERNAL_ERROR,
+            PYS_R_SESSION_ID_CONTEXT_UNINITIALIZED);
 }
 
 pys_go
@@ -407,8 +407,6 @@ pys_psk_choose(pys_hs *hs)
 
     if (!psk_possible(hs))
         return PYS_GO_NEXT;
-    if (context_missing(hs->conn->set))
-        return psk_refused(hs);
     for (int i = 0; i < TRIES && pys_rd_vec16(&identities, &identity) &&
          pys_rd_u32(&identities, &age) && pys_rd_vec8(&binders, &binder);
          i++) {
@@ -418,7 +416,7 @@ pys_psk_choose(pys_hs *hs)
         hs->psk_index = i;
         hs->flags |= PYS_HS_PSK;
         return binder_right(hs, binder, false) &&
-                pys_session_adopt(hs, hs->psk)
+                pys_session_tellable(hs) && pys_session_adopt(hs, hs->psk)
             ? PYS_GO_NEXT
             : PYS_GO_FAIL;
     }

@@ -554,7 +554,8 @@ pys_flight_run(pys_conn *c)
     if (hs->step == NULL)
         hs->step = pys_flight13;
     go = flight_walk(hs);
-    if (go == PYS_GO_DONE && pys_is_12(c) && !pys_session12_done(hs)) {
+    if (go == PYS_GO_DONE &&
+        !(pys_is_12(c) ? pys_session12_done(hs) : pys_session13_done(hs))) {
         (void)pys_fail_internal(c);
         go = PYS_GO_FAIL;
     }

@@ -237,7 +237,8 @@ id_choose(pys_hs *hs)
         return true;
     hs->n_session_id = 0;
     if ((hs->flags & PYS_HS_TICKET) != 0 ||
-        hs->conn->set->cache == NULL)
+        hs->conn->set->cache == NULL ||
+        !pys_setting(hs->conn->set, PYS_CACHE_MODE, PYS_CACHE_SERVER))
         return true;
     hs->n_session_id = sizeof(hs->session_id);
     return pys_random(hs->session_id, sizeof(hs->session_id));

@@ -34,13 +34,84 @@ pys_session_made(pys_conn *c)
     return NULL;
 }
 
+bool
+pys_session_name(pys_session *s, pys_rd ticket)
+{
+    uint8_t hash[PYS_HASH_MAX];
+    pys_hash *h = pys_hash_new();
+    bool ok = h != NULL && pys_hash_begin(h, PYS_SHA256) &&
+        pys_hash_add(h, ticket) && pys_hash_end(h, hash);
+
+    pys_hash_free(h);
+    if (ok) {
+        memcpy(s->id, hash, PYS_SESSION_ID_LEN);
+        s->n_id = PYS_SESSION_ID_LEN;
+    }
+    return ok;
+}
+
+void
+pys_session_use(pys_conn *c, pys_session *s)
+{
+    pys_session_free(c->session);
+    c->session = s;
+}
+
+/* Without memory for the notice, nobody hears of it. */
+static void
+fresh_add(pys_conn *c, pys_session *s)
+{
+    pys_session **more = pys_alloc((c->n_fresh + 1) * sizeof(*more));
+
+    if (more == NULL)
+        return;
+    if (c->n_fresh != 0)
+        memcpy(more, c->fresh, c->n_fresh * sizeof(*more));
+    more[c->n_fresh++] = pys_session_up_ref(s);
+    pys_free(c->fresh);
+    c->fresh = more;
+}
+
+void
+pys_fresh_drop(pys_conn *c)
+{
+    for (size_t i = 0; i < c->n_fresh; i++)
+        pys_session_free(c->fresh[i]);
+    pys_free(c->fresh);
+    c->fresh = NULL;
+    c->n_fresh = 0;
+}
+
 void
 pys_session_announce(pys_conn *c, pys_session *s)
 {
-    pys_session_free(c->fresh);
-    c->fresh = pys_session_up_ref(s);
-    pys_session_free(c->session);
-    c->session = s;
+    if (c->keep_fresh)
+        fresh_add(c, s);
+    pys_session_use(c, s);
+}
+
+bool
+pys_session13_done(pys_hs *hs)
+{
+    pys_conn *c = hs->conn;
+    pys_session *s;
+
+    if (hs->psk != NULL && (hs->flags & PYS_HS_PSK) != 0) {
+        /* RFC 8446 C.4: a client uses a ticket once. */
+        if (!hs->server)
+            pys_session_retire(hs->psk);
+        else if (c->n_nonce == 0)
+            pys_session_use(c, pys_session_up_ref(hs->psk));
+        return true;
+    }
+    if (hs->server && c->n_nonce != 0)
+        return true; /* that of the last ticket */
+    s = pys_session_made(c);
+    if (s == NULL)
+        return false;
+    pys_session_retire(s);
+    pys_session_use(c, s);
+    return true;
 }
 
 /* The PSK of the ticket with this nonce. */
@@ -99,7 +170,8 @@ ticket_build(pys_hs *hs, pys_wr *w)
     if (s == NULL)
         return false;
     pys_buf_init(&sealed, PYS_TICKET_MAX);
-    ok = pys_ticket_seal(c->set->tickets, s, &sealed);
+    ok = pys_ticket_seal(c->set->tickets, s, &sealed) &&
+        pys_session_name(s, pys_rd_buf(&sealed));
     pys_wr_u32(w, s->lifetime);
     pys_wr_u32(w, s->age_add);
     pys_wr_vec8(w, pys_rd_of(nonce, NONCE_LEN));
@@ -129,7 +201,7 @@ ticket_keep(pys_conn *c, pys_rd nonce, pys_rd ticket, uint32_t lifetime,
         return pys_fail_internal(c);
     s->lifetime = lifetime;
     s->age_add = age_add;
-    if (!set_psk(c, s, nonce) ||
+    if (!set_psk(c, s, nonce) || !pys_session_name(s, ticket) ||
         !pys_buf_add(&s->ticket, ticket.p, ticket.n)) {
         pys_session_free(s);
         return pys_fail_internal(c);

@@ -116,18 +116,73 @@ const pys_ext pys_ext_session_ticket = {
 
 /* ---- the server's decision --------------------------------------------- */
 
-/* By ticket, else by id. *old: the ticket should be renewed. */
+static bool
+cache_says(const pys_hs *hs, int64_t bits)
+{
+    return pys_setting(hs->conn->set, PYS_CACHE_MODE, bits);
+}
+
+/* In the cache; an expired one goes out of it. */
 static pys_session *
-session_find(pys_hs *hs, bool *old)
+cache_find(pys_hs *hs)
+{
+    pys_conn *c = hs->conn;
+    pys_cache *cache = c->set->cache;
+    pys_session *s = NULL;
+
+    if (cache_says(hs, PYS_CACHE_SERVER) &&
+        !cache_says(hs, PYS_CACHE_NO_LOOKUP))
+        s = pys_cache_find(cache,
+            pys_rd_of(hs->session_id, hs->n_session_id));
+    if (s == NULL || pys_session_fresh(s, pys_now_ms() / 1000))
+        return s;
+    c->cache_news |= PYS_CACHE_EXPIRED;
+    pys_session_free(c->dropped);
+    c->dropped = pys_cache_remove(cache, s);
+    pys_session_free(s);
+    return NULL;
+}
+
+/* SESS-8: the application's own cache; PYS_GO_ASK while it is asked. */
+static pys_go
+session_ask(pys_hs *hs, pys_session **out)
+{
+    pys_conn *c = hs->conn;
+
+    *out = NULL;
+    if (!pys_setting(c->set, PYS_ASKS, (int64_t)1 << PYS_ASK_SESSION))
+        return PYS_GO_NEXT;
+    if (!pys_ask(hs, PYS_ASK_SESSION))
+        return PYS_GO_ASK;
+    *out = hs->given;
+    hs->given = NULL;
+    if (*out != NULL)
+        c->cache_news |= PYS_CACHE_GIVEN;
+    return PYS_GO_NEXT;
+}
+
+/* By ticket, else by id. *old: the ticket should be renewed. */
+static pys_go
+session_find(pys_hs *hs, pys_session **out, bool *old)
 {
     const pys_settings *set = hs->conn->set;
+    pys_go go;
 
-    if (hs->ticket12.n != 0 && tickets_on(hs))
-        return pys_ticket_open(set->tickets, hs->ticket12, old);
+    *out = NULL;
+    if (hs->ticket12.n != 0 && tickets_on(hs)) {
+        *out = pys_ticket_open(set->tickets, hs->ticket12, old);
+        return PYS_GO_NEXT;
+    }
     if (hs->n_session_id == 0 || set->cache == NULL)
-        return NULL;
-    return pys_cache_find(set->cache,
-        pys_rd_of(hs->session_id, hs->n_session_id));
+        return PYS_GO_NEXT;
+    if (!hs->answered)
+        *out = cache_find(hs);
+    if (*out != NULL)
+        return PYS_GO_NEXT;
+    go = session_ask(hs, out);
+    if (go == PYS_GO_NEXT && *out == NULL)
+        hs->conn->cache_news |= PYS_CACHE_MISSED;
+    return go;
 }
 
 static bool
@@ -175,14 +230,16 @@ pys_session12_choose(pys_hs *hs)
 
     if (!pys_is_12(hs->conn) || hs->conn->set->tickets == NULL)
         return PYS_GO_NEXT;
-    s = session_find(hs, &old);
+    go = session_find(hs, &s, &old);
+    if (go != PYS_GO_NEXT)
+        return go;
     plan_ticket(hs, true);
     if (s == NULL || !pys_session_serves(hs, s) || !suite_still_good(hs, s)) {
         pys_session_free(s);
         hs->n_session_id = 0;
         return PYS_GO_NEXT;
     }
-    go = extended_rule(hs, s);
+    go = pys_session_tellable(hs) ? extended_rule(hs, s) : PYS_GO_FAIL;
     if (go != PYS_GO_NEXT) {
         pys_session_free(s);
         hs->n_session_id = 0;
@@ -229,8 +286,12 @@ session_make(pys_hs *hs)
         return NULL;
     memcpy(s->secret, hs->master, PYS_MASTER_LEN);
     s->n_secret = PYS_MASTER_LEN;
-    memcpy(s->id, hs->session_id, hs->n_session_id);
-    s->n_id = hs->n_session_id;
+    /* An id that was made up to see whether a ticket is taken is none. */
+    if (pys_buf_size(&hs->ticket_got) == 0 &&
+        (hs->flags & (PYS_HS_TICKET | PYS_HS_RESUMED)) == 0) {
+        memcpy(s->id, hs->session_id, hs->n_session_id);
+        s->n_id = hs->n_session_id;
+    }
     return s;
 }
 
@@ -273,52 +334,70 @@ const pys_msg pys_msg_ticket12 = {
 
 /* ---- the end of the handshake ------------------------------------------ */
 
-/* Has the client something to come back with? */
-static bool
-client_can_return(const pys_hs *hs)
-{
-    return pys_buf_size(&hs->ticket_got) != 0 ||
-        ((hs->flags & PYS_HS_RESUMED) == 0 && hs->n_session_id != 0);
-}
-
+/* A client may come back with a ticket, or with the id of a new session. */
 static bool
 client_done(pys_hs *hs)
 {
+    bool ticket = pys_buf_size(&hs->ticket_got) != 0;
     pys_session *s;
 
-    if (!client_can_return(hs)) {
-        if ((hs->flags & PYS_HS_RESUMED) == 0)
-            pys_conn_set_session(hs->conn, NULL);
-        return true;
-    }
+    if (!ticket && (hs->flags & PYS_HS_RESUMED) != 0)
+        return true; /* with the one that was offered */
     s = session_make(hs);
     if (s == NULL)
         return false;
     s->lifetime = hs->ticket_lifetime;
-    if (!pys_keep(&s->ticket, pys_rd_buf(&hs->ticket_got))) {
+    if (ticket &&
+        (!pys_session_name(s, pys_rd_buf(&hs->ticket_got)) ||
+            !pys_keep(&s->ticket, pys_rd_buf(&hs->ticket_got)))) {
         pys_session_free(s);
         return false;
     }
-    pys_session_announce(hs->conn, s);
+    if (s->n_id != 0) {
+        pys_session_announce(hs->conn, s);
+    } else {
+        pys_session_retire(s);
+        pys_session_use(hs->conn, s);
+    }
+    return true;
+}
+
+static bool
+server_store(pys_hs *hs, pys_session *s)
+{
+    pys_conn *c = hs->conn;
+    pys_session *dropped = NULL;
+
+    if (cache_says(hs, PYS_CACHE_NO_STORE))
+        return true;
+    if (!pys_cache_add(c->set->cache, s, &dropped))
+        return false;
+    if (dropped != NULL) {
+        c->cache_news |= PYS_CACHE_FULL;
+        pys_session_free(c->dropped);
+        c->dropped = dropped;
+    }
     return true;
 }
 
 static bool
 server_done(pys_hs *hs)
 {
-    pys_cache *cache = hs->conn->set->cache;
-    pys_session *dropped = NULL;
     pys_session *s;
     bool ok;
 
-    if ((hs->flags & PYS_HS_RESUMED) != 0 || hs->n_session_id == 0 ||
-        cache == NULL)
+    if ((hs->flags & PYS_HS_RESUMED) != 0) {
+        pys_session_use(hs->conn, pys_session_up_ref(hs->psk));
         return true;
+    }
     s = session_make(hs);
     if (s == NULL)
         return false;
-    ok = pys_cache_add(cache, s, &dropped);
-    pys_session_free(dropped);
+    if (s->n_id == 0) {
+        pys_session_use(hs->conn, s);
+        return true;
+    }
+    ok = server_store(hs, s);
     pys_session_announce(hs->conn, s);
     return ok;
 }

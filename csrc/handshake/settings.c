@@ -12,6 +12,7 @@ settings_defaults(pys_settings *s)
     s->numbers[PYS_SECURITY_LEVEL] = 2;
     s->numbers[PYS_SESSION_TIMEOUT] = 7200;
     s->numbers[PYS_NUM_TICKETS] = 2;
+    s->numbers[PYS_CACHE_MODE] = PYS_CACHE_SERVER;
     for (int kind = 0; kind < PYS_N_KINDS; kind++)
         s->lists[kind].n = pys_default_list((enum pys_kind)kind,
             s->lists[kind].ids);

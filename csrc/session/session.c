@@ -100,6 +100,12 @@ pys_session_copy(const pys_session *s)
     return NULL;
 }
 
+void
+pys_session_retire(pys_session *s)
+{
+    atomic_store(&s->not_resumable, true);
+}
+
 bool
 pys_session_fresh(const pys_session *s, int64_t now)
 {

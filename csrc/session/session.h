@@ -19,6 +19,9 @@ enum {
     PYS_TICKET_LIFETIME_MAX = 604800 /* RFC 8446 4.6.1: seven days */
 };
 
+/* Bound of made and timeout: no sum with a time of today overflows. */
+#define PYS_SECONDS_MAX (INT64_MAX / 2000)
+
 struct pys_session {
     atomic_int refs;
     uint16_t version;
