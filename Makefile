@@ -24,7 +24,7 @@ C_WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes \
 C_LINT := -std=c11 -D_DEFAULT_SOURCE -DOPENSSL_NO_DEPRECATED -O2 \
 	$(C_WARN) -Icsrc -DPYS_VERSION='"lint"' -fsyntax-only
 
-.PHONY: help build test check lint format typecheck asan tsan clauses cov \
+.PHONY: help build test check lint format typecheck asan tsan clauses table cov \
 	bench demo sdist wheel clean
 .DEFAULT_GOAL := help
 
@@ -35,7 +35,7 @@ help:
 build: $(STAMPS)/build
 
 #: test       the suite, on the test core (T=what to run, J=processes)
-test: $(STAMPS)/venv
+test: $(STAMPS)/build
 	$(PY) -m tests.build_core
 	$(PY) -m pytest -q $(PARALLEL) $(T)
 
@@ -70,11 +70,11 @@ ASAN_RUN = LD_PRELOAD="$$($(or $(CC),cc) -print-file-name=libasan.so)" \
 # The thread sanitizer needs addresses where it expects them.
 FIXED = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 TSAN_RUN = LD_PRELOAD="$$($(or $(CC),cc) -print-file-name=libtsan.so)" \
-	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
+	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=tests/tsan.supp \
 	PYSSL_TEST_CORE=build/tsan
 
 #: asan       the suite under the address and undefined-behaviour sanitizers
-asan: $(STAMPS)/venv
+asan: $(STAMPS)/build
 	$(PY) -m tests.build_core --asan
 	$(ASAN_RUN) $(PY) -m pytest -q $(PARALLEL) $(T)
 
@@ -84,9 +84,14 @@ tsan: $(STAMPS)/venv
 	$(TSAN_RUN) $(FIXED) $(PY) -m pytest -q -m threads $(T)
 
 #: clauses    clauses of docs/contract.md that no test cites
-clauses: $(STAMPS)/venv
+clauses: $(STAMPS)/build
 	$(PY) -m tests.build_core
 	$(PY) -m tests.clauses
+
+#: table      the legal orders of handshake messages, from the core's steps
+table: $(STAMPS)/venv
+	$(PY) -m tests.build_core
+	$(PY) -m tests.flight
 
 #: cov        line coverage of the Python part
 cov: $(STAMPS)/venv

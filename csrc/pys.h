@@ -32,8 +32,9 @@ enum pys_io {
     PYS_IO_SYSCALL,     /* the transport failed; errno: pys_conn_errno */
     PYS_IO_MISUSE,      /* wrong call; not fatal: pys_conn_misuse */
     PYS_IO_MOVED,       /* a post-handshake message was eaten (no data) */
-    PYS_IO_NEWS         /* so, and it left something to pys_conn_flush or
+    PYS_IO_NEWS,        /* so, and it left something to pys_conn_flush or
                            pys_conn_fresh_session; read again */
+    PYS_IO_NOT_OPEN     /* nothing done: the handshake comes first */
 };
 
 /* Error codes packed as libcrypto packs them, oldest first. */
@@ -365,10 +366,12 @@ void pys_conn_clear(pys_conn *c);
  * read/peek while another is inside write/shutdown.
  */
 enum pys_io pys_conn_handshake(pys_conn *c);
-enum pys_io pys_conn_read(pys_conn *c, uint8_t *out, size_t n, size_t *got,
-    bool peek);
-enum pys_io pys_conn_write(pys_conn *c, const uint8_t *p, size_t n,
-    size_t *done);
+/*
+ * Bytes read or written, 0 or more, if that is what was asked; else minus an
+ * enum pys_io. They do not run the handshake.
+ */
+long pys_conn_read(pys_conn *c, uint8_t *out, size_t n, bool peek);
+long pys_conn_write(pys_conn *c, const uint8_t *p, size_t n);
 enum pys_io pys_conn_shutdown(pys_conn *c);
 /* Second half of SSL_shutdown(3): waits for the peer's close_notify. */
 enum pys_io pys_conn_shutdown_read(pys_conn *c);

@@ -6,15 +6,18 @@ buffers become pointers and C's pointers get their owner.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from pyssl._pyssl import ffi, lib
 
 __all__ = [
     "VERSION",
+    "Owner",
     "bytes_of",
     "ffi",
     "lib",
+    "number",
+    "number64",
     "own",
     "room",
     "source",
@@ -43,6 +46,29 @@ def _start() -> None:
 
 
 _start()
+
+
+def number(value: Any, what: str) -> int:
+    """Check that a caller's argument is an int.
+
+    Errors:
+        TypeError: it is something else.
+    """
+    if not isinstance(value, int):
+        raise TypeError(f"{what}: a number is needed, not {value!r}")
+    return value
+
+
+def number64(value: Any, what: str) -> int:
+    """Check that a caller's argument is an int of 64 bits.
+
+    Errors:
+        TypeError: it is something else.
+        ValueError: it has more bits.
+    """
+    if not -(1 << 63) <= number(value, what) < 1 << 63:
+        raise ValueError(f"{what}: {value} is out of range")
+    return int(value)
 
 
 def source(data: Any) -> Any:
@@ -87,6 +113,16 @@ def room(buffer: Any) -> Any:
         raise TypeError(
             f"a writable contiguous buffer is needed: {e}"
         ) from None
+
+
+class Owner:
+    """What owns C objects and counts references: there are no copies."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or pickled (contract CV-3)."""
+        raise TypeError(f"{type(self).__name__} objects cannot be copied")
 
 
 def own(handle: Any, free: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from pyssl._ffi import bytes_of, ffi, lib, text_of
+from pyssl._ffi import bytes_of, ffi, lib, number, text_of
 from pyssl.const import (
     SSL_AD_INTERNAL_ERROR,
     SSL_AD_NO_APPLICATION_PROTOCOL,
@@ -40,18 +40,11 @@ _SUSPEND = _Reply(lib.PYS_SUSPEND)
 _INTERNAL = _Reply(lib.PYS_REFUSE, SSL_AD_INTERNAL_ERROR)
 
 
-def _number(value: Any, who: str) -> int:
-    """Check what a callback returned."""
-    if not isinstance(value, int):
-        raise TypeError(f"{who}: a number is needed, not {value!r}")
-    return value
-
-
 def _alert_in(cell: list[int], who: str) -> int:
     """Check the alert that a callback left in its cell."""
     if len(cell) != 1:
         raise ValueError(f"{who}: the alert cell holds one number")
-    alert = _number(cell[0], who)
+    alert = number(cell[0], who)
     if not 0 <= alert <= 255:
         raise ValueError(f"{who}: no alert {alert}")
     return alert
@@ -65,7 +58,7 @@ def _client_hello(ssl: SSL, conn: Any) -> _Reply:
     callback, arg = ssl._copied.hello
     cell = [SSL_AD_INTERNAL_ERROR]
     who = "ClientHello callback"
-    result = _number(callback(ssl, cell, arg), who)
+    result = number(callback(ssl, cell, arg), who)
     if result > 0:
         return _GO_ON
     if result < 0:
@@ -81,7 +74,7 @@ def _server_name(ssl: SSL, conn: Any) -> _Reply:
         return _DECLINE
     cell = [SSL_AD_UNRECOGNIZED_NAME]
     who = "server name callback"
-    result = _number(ctx._sni(ssl, cell, ctx._sni_arg), who)
+    result = number(ctx._sni(ssl, cell, ctx._sni_arg), who)
     if result == SSL_TLSEXT_ERR_OK:
         return _GO_ON
     if result == SSL_TLSEXT_ERR_ALERT_FATAL:
@@ -103,7 +96,7 @@ def _alpn(ssl: SSL, conn: Any) -> _Reply:
     if isinstance(result, tuple) and len(result) == 2:
         result, chosen = result
     who = "ALPN callback"
-    result = _number(result, who)
+    result = number(result, who)
     if result == SSL_TLSEXT_ERR_NOACK:
         return _DECLINE
     if result != SSL_TLSEXT_ERR_OK:
@@ -136,7 +129,7 @@ def _certificate(ssl: SSL, conn: Any) -> _Reply:
     del conn
     if ssl._copied.cert is not None:
         callback, arg = ssl._copied.cert
-        result = _number(callback(ssl, arg), "certificate callback")
+        result = number(callback(ssl, arg), "certificate callback")
         if result < 0:
             return _SUSPEND
         if result == 0:
@@ -153,15 +146,15 @@ def _client_certificate(ssl: SSL, result: Any) -> _Reply:
     """Install what the client certificate callback gave."""
     who = "client certificate callback"
     if not isinstance(result, tuple):
-        number = _number(result, who)
-        if number > 0:
+        verdict = number(result, who)
+        if verdict > 0:
             raise TypeError(f"{who}: 1 comes with certificate and key")
-        return _SUSPEND if number < 0 else _GO_ON
+        return _SUSPEND if verdict < 0 else _GO_ON
     if len(result) != 3:
         raise TypeError(f"{who}: (1, certificate, key) is needed")
-    number, certificate, key = result
-    if _number(number, who) <= 0:
-        return _SUSPEND if number < 0 else _GO_ON
+    verdict, certificate, key = result
+    if number(verdict, who) <= 0:
+        return _SUSPEND if verdict < 0 else _GO_ON
     if not isinstance(certificate, X509) or not isinstance(key, EVP_PKEY):
         raise TypeError(f"{who}: (1, certificate, key) is needed")
     if not ssl.use_certificate(certificate) or not ssl.use_PrivateKey(key):

@@ -86,6 +86,8 @@ class BioCore(BioLife):
 
     def _notify(self, cmd: int) -> None:
         """Send BIO_CTRL_PUSH or _POP for an SSL; exceptions are parked."""
+        if self._plain:  # nobody hears it (BIO-9)
+            return
         try:
             self._tell(cmd, self)
         except BaseException as e:  # noqa: BLE001 (raised by its taker)

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from threading import get_ident
 from typing import Any, Optional, Union
 
-from pyssl._ffi import ffi, lib, own
+from pyssl._ffi import Owner, ffi, lib, own
 from pyssl.bio_method import BIO_METHOD
 from pyssl.const_bio import (
     BIO_CB_CTRL,
@@ -32,6 +32,7 @@ from pyssl.const_bio import (
     BIO_CB_RETURN,
     BIO_CB_WRITE,
 )
+from pyssl.exdata import Registry
 
 # cb(b, oper, argp, len, argi, argl, ret, processed) -> ret, or a pair of
 # ret and processed; the old style is cb(b, oper, argp, argi, argl, ret).
@@ -59,6 +60,7 @@ _SLOTS = (
     "_duplex",
     "_dying",
     "_epoch",
+    "_ex",
     "_holds",
     "_init",
     "_inside",
@@ -103,11 +105,13 @@ def result(value: Any, what: str) -> int:
     return int(value)
 
 
-class BioLife:
+class BioLife(Owner):
     """What a BIO is without its operations."""
 
     __slots__ = _SLOTS
 
+    _registry = Registry()
+    _ex: Optional[dict[int, Any]]
     _next: Optional[BioLife]
     _prev: Optional[weakref.ref[BioLife]]
     _inside: Optional[dict[int, int]]
@@ -141,13 +145,17 @@ class BioLife:
         self._callback = None
         self._callback_arg: Any = None
         self._data: Any = None
+        self._ex = None
         self._shutdown = 1
         self._moved = [0, 0]
         self._parked = None
         self._keep: Any = None
         self._views = [] if kind == lib.PYS_BIO_PAIR else None
         self._init = int(method._create is None)
+        if self._registry.watched:
+            self._registry.made(self)
         if method._create is not None and not self._create(method._create):
+            self._forget()
             self._c = None
             self._refs = 0
             return False
@@ -159,6 +167,9 @@ class BioLife:
         before = self._enter(NEITHER)
         try:
             return bool(create(self))
+        except BaseException:
+            self._forget()
+            raise
         finally:
             self._leave(before)
 
@@ -240,9 +251,7 @@ class BioLife:
             return ret
         raised: BaseException | None = None
         try:
-            if self._method._destroy is not None:
-                with self._as_if_inside():
-                    self._method._destroy(self)
+            self._depart()
         except BaseException as e:  # noqa: BLE001 (raised below)
             raised = e
         self._drop_views()
@@ -264,6 +273,21 @@ class BioLife:
             return 1
         with self._as_if_inside():
             return self._call(BIO_CB_FREE, None, 0, 0, 0, 1, None)[0]
+
+    def _depart(self) -> None:
+        """Run the type's destroy function, then the free callbacks."""
+        try:
+            if self._method._destroy is not None:
+                with self._as_if_inside():
+                    self._method._destroy(self)
+        finally:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Give up the application's data (EXD-2)."""
+        values, self._ex = self._ex, None
+        if self._registry.watched:
+            self._registry.gone(self, values)
 
     @contextlib.contextmanager
     def _as_if_inside(self) -> Iterator[None]:

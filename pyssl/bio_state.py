@@ -16,6 +16,7 @@ from pyssl.const_bio import (
     BIO_FLAGS_SHOULD_RETRY,
     BIO_FLAGS_WRITE,
 )
+from pyssl.exdata import ExCallback
 
 _INT_LIMIT = 1 << 31
 _RETRY_FLAGS = BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY
@@ -207,6 +208,39 @@ class BioState(BioCore):
         """Give what set_data stored."""
         self._usable()
         return self._data
+
+    # ---- BIO_get_ex_new_index(3) ---------------------------------------
+
+    @classmethod
+    def get_ex_new_index(
+        cls,
+        argl: int = 0,
+        argp: Any = None,
+        new_func: ExCallback | None = None,
+        dup_func: ExCallback | None = None,
+        free_func: ExCallback | None = None,
+    ) -> int:
+        """Give a new index for application data.
+
+        Source: BIO_get_ex_new_index(3); contract EXD-1, EXD-2.
+        """
+        return cls._registry.new_index(
+            argl, argp, new_func, dup_func, free_func
+        )
+
+    def set_ex_data(self, index: int, value: Any) -> int:
+        """Store an object: 1, or 0 with an entry for an unknown index."""
+        self._usable()
+        if self._ex is None:
+            self._ex = {}
+        return self._registry.set(self._ex, index, value)
+
+    def get_ex_data(self, index: int) -> Any:
+        """Give what was stored, or None."""
+        self._usable()
+        return None if self._ex is None else self._ex.get(index)
+
+    # ---- what a type in Python keeps ------------------------------------
 
     def set_init(self, init: int) -> None:
         """Say whether the BIO is ready for I/O."""

@@ -88,6 +88,11 @@ def BIO_set_info_callback(
     return 0 if bio is None else _checked(bio).set_info_callback(cb)
 
 
+def BIO_get_info_callback(bio: BIO | None) -> tuple[int, Any]:
+    """Give the info callback; 0 and None for None. Source: BIO_ctrl(3)."""
+    return (0, None) if bio is None else _checked(bio).get_info_callback()
+
+
 def BIO_meth_free(method: BIO_METHOD | None) -> None:
     """Give a type up; nothing for None. Source: BIO_meth_new(3)."""
     if method is not None:
@@ -109,7 +114,6 @@ BIO_puts = _bio(BIO.puts, "BIO_puts")
 BIO_int_ctrl = _bio(BIO.int_ctrl, "BIO_int_ctrl")
 BIO_ptr_ctrl = _bio(BIO.ptr_ctrl, "BIO_ptr_ctrl")
 BIO_callback_ctrl = _bio(BIO.callback_ctrl, "BIO_callback_ctrl")
-BIO_get_info_callback = _bio(BIO.get_info_callback, "BIO_get_info_callback")
 BIO_reset = _bio(BIO.reset, "BIO_reset")
 BIO_seek = _bio(BIO.seek, "BIO_seek")
 BIO_tell = _bio(BIO.tell, "BIO_tell")
@@ -147,6 +151,9 @@ BIO_set_callback_arg = _bio(BIO.set_callback_arg, "BIO_set_callback_arg")
 BIO_get_callback_arg = _bio(BIO.get_callback_arg, "BIO_get_callback_arg")
 BIO_set_data = _bio(BIO.set_data, "BIO_set_data")
 BIO_get_data = _bio(BIO.get_data, "BIO_get_data")
+BIO_set_ex_data = _bio(BIO.set_ex_data, "BIO_set_ex_data")
+BIO_get_ex_data = _bio(BIO.get_ex_data, "BIO_get_ex_data")
+BIO_get_ex_new_index = BIO.get_ex_new_index
 BIO_set_init = _bio(BIO.set_init, "BIO_set_init")
 BIO_get_init = _bio(BIO.get_init, "BIO_get_init")
 BIO_set_shutdown = _bio(BIO.set_shutdown, "BIO_set_shutdown")

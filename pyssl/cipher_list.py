@@ -15,7 +15,9 @@ from pyssl.const import SSL_R_INVALID_COMMAND, SSL_R_NO_CIPHER_MATCH
 
 _KIND = lib.PYS_KIND_SUITE
 # An element: its prefix, words in a row; then a separator or the next one.
-_ELEMENT = re.compile(r"([-+!@]?)([\w.=-]+(?:\+[\w.=-]+)*)", re.ASCII)
+_ELEMENT = re.compile(
+    r"([-+!@]|(?![-+!@]))([\w.=-]+(?:\+[\w.=-]+)*)", re.ASCII
+)
 _SEPARATORS = re.compile(r"[:;, ]*")
 _IGNORED = re.compile(r"[^:;, ]*")
 _LEVEL = re.compile(r"SECLEVEL=([0-5])")

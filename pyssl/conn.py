@@ -12,7 +12,7 @@ from _thread import get_ident
 from typing import Any
 
 from pyssl import asks, err
-from pyssl._ffi import ffi, lib, room, source
+from pyssl._ffi import ffi, lib, number, room, source
 from pyssl.conn_bio import Attached
 from pyssl.conn_session import Resumption
 from pyssl.const import (
@@ -45,6 +45,8 @@ _do_handshake = lib.pys_conn_handshake
 _do_read = lib.pys_conn_read
 _do_write = lib.pys_conn_write
 _phase = lib.pys_conn_phase
+_from_buffer = ffi.from_buffer
+_BYTES = ffi.typeof("uint8_t[]")
 
 _DONE = lib.PYS_IO_DONE
 _WANT_READ = lib.PYS_IO_WANT_READ
@@ -60,7 +62,8 @@ _MISUSE = lib.PYS_IO_MISUSE
 _MOVED = lib.PYS_IO_MOVED
 _NEWS = lib.PYS_IO_NEWS
 _TURNS = (_BIO, _NEWS)  # something is to be done, then the same call again
-_NOT_OPEN = 0  # the core was not called: the handshake comes first
+_NOT_OPEN = lib.PYS_IO_NOT_OPEN
+_GO_ON = (_BIO, _NEWS, _NOT_OPEN)  # Python has to do something first
 
 _BEFORE = lib.PYS_BEFORE
 _OPEN = lib.PYS_OPEN
@@ -247,6 +250,9 @@ class SSL(Attached, Resumption):
             self._tell_cache(conn)
             if self._watching:
                 self._tell_sessions(conn)
+            if io in (_DONE, _WANT_READ):  # the usual ends, in short
+                self._both_note(_NOTHING if io == _DONE else _READING)
+                return 1 if io == _DONE else -1
             if io == _BIO:
                 self._serve(0)
                 self._serve(1)
@@ -273,12 +279,16 @@ class SSL(Attached, Resumption):
             self._keylogging = ctx._keylog is not None
             lib.pys_conn_keep_keylog(conn, self._keylogging)
         self._watch(conn)
-        if self._stale():
-            self._pass_bios(conn)
         rbio, wbio = self._rbio, self._wbio
-        if self._role == _NO_ROLE or rbio is None or wbio is None:
+        if rbio is None or wbio is None:
             return
-        if not lib.pys_conn_get_shutdown(conn) & _RECEIVED:
+        if rbio._epoch != self._read_epoch or wbio._epoch != self._write_epoch:
+            self._pass_bios(conn)
+        if (
+            self._role != _NO_ROLE
+            and err.thread_state().queue
+            and not lib.pys_conn_get_shutdown(conn) & _RECEIVED
+        ):
             err.clear()
         if phase == _BEFORE:
             self._begun()
@@ -349,6 +359,33 @@ class SSL(Attached, Resumption):
 
         Source: SSL_read(3); contract 5.1.
         """
+        if num is None:
+            # The usual case in one go; what does not fit is done below.
+            me = get_ident()
+            lock = self._read_lock
+            bio = self._rbio
+            if (
+                bio is not None
+                and bio._epoch == self._read_epoch
+                and self._writer != me
+                and lock.acquire(False)
+            ):
+                self._reader = me
+                try:
+                    into = _from_buffer(_BYTES, buf, True)
+                    n: int = _do_read(self._conn, into, len(into), False)
+                    if n > 0:
+                        self._read_want = _NOTHING
+                        self._reading_thread = me
+                        self._last = 0
+                        return n
+                    if n < 0 and -n not in _GO_ON:
+                        return self._read_ended(self._conn, -n)
+                except (TypeError, BufferError):
+                    pass
+                finally:
+                    self._reader = 0
+                    lock.release()
         return self._read(buf, num, False)
 
     def peek(self, buf: Any, num: int | None = None) -> int:
@@ -375,7 +412,7 @@ class SSL(Attached, Resumption):
         into = room(buf)
         if num is None:
             num = len(into)
-        elif num > len(into):
+        elif number(num, "num") > len(into):
             raise ValueError(f"{num} bytes into a buffer of {len(into)}")
         conn = self._enter()
         if num < 0:
@@ -383,31 +420,20 @@ class SSL(Attached, Resumption):
         bio = self._rbio
         if bio is not None and bio._epoch != self._read_epoch:
             self._exclusive(self._pass_bios)
-        got = self._n_read
         me = get_ident()
         while True:
             with self._read_lock:
                 self._reader = me
                 try:
-                    io = _NOT_OPEN
-                    if _phase(conn) == _OPEN:
-                        io = _do_read(conn, into, num, got, peek)
-                    while io in _TURNS and self._parked is None:
-                        self._turn(conn, io)
-                        io = _DEAD_BEFORE
-                        if _phase(conn) == _OPEN:
-                            io = _do_read(conn, into, num, got, peek)
-                    if io == _DONE:
-                        self._read_want = _NOTHING
-                        self._reading_thread = me
-                        self._last = 0
-                        return int(got[0])
-                    if io != _NOT_OPEN:
-                        if io == _MOVED:
-                            self._turn(conn, io)
-                        ret = self._ended(conn, io, 0)
-                        if io == _FAULT:
-                            self._send_rest(conn)
+                    n: int = _do_read(conn, into, num, peek)
+                    while -n in _TURNS and self._parked is None:
+                        self._turn(conn, -n)
+                        n = _do_read(conn, into, num, peek)
+                    if n >= 0:
+                        self._note(_NOTHING, 0)
+                        return n
+                    if n != -_NOT_OPEN:
+                        ret = self._read_ended(conn, -n)
                         break
                 finally:
                     self._reader = 0
@@ -415,6 +441,15 @@ class SSL(Attached, Resumption):
             if ret <= 0:
                 return ret
         self._raise_parked()
+        return ret
+
+    def _read_ended(self, conn: Any, io: int) -> int:
+        """As `_ended`, for a read that gave nothing; 0 for an end (RW-8)."""
+        if io == _MOVED:
+            self._turn(conn, io)
+        ret = self._ended(conn, io, 0)
+        if io == _FAULT:
+            self._send_rest(conn)
         return 0 if io == _EOF else ret
 
     # ---- writing -----------------------------------------------------------
@@ -439,10 +474,39 @@ class SSL(Attached, Resumption):
 
         Source: SSL_write(3); contract 5.2.
         """
+        if num is None and type(data) is bytes and self._unsent is None:
+            # The usual case in one go; what does not fit is done below.
+            me = get_ident()
+            lock = self._write_lock
+            bio = self._wbio
+            if (
+                bio is not None
+                and bio._epoch == self._write_epoch
+                and self._reader != me
+                and lock.acquire(False)
+            ):
+                self._writer = me
+                try:
+                    n: int = _do_write(self._conn, data, len(data))
+                    if n > 0:
+                        self._write_want = _NOTHING
+                        self._writing_thread = me
+                        self._last = 1
+                        return n
+                    if n < 0 and -n not in _GO_ON:
+                        return self._write_ended(self._conn, -n, data)
+                except TypeError:
+                    pass  # freed meanwhile
+                finally:
+                    self._writer = 0
+                    lock.release()
+        return self._write(data, num)
+
+    def _write(self, data: Any, num: int | None) -> int:
         view = source(data)
         if num is None:
             num = len(view)
-        elif num > len(view):
+        elif number(num, "num") > len(view):
             raise ValueError(f"{num} bytes from a buffer of {len(view)}")
         conn = self._enter()
         if num < 0:
@@ -450,30 +514,21 @@ class SSL(Attached, Resumption):
         bio = self._wbio
         if bio is not None and bio._epoch != self._write_epoch:
             self._exclusive(self._pass_bios)
-        done = self._n_written
         me = get_ident()
         while True:
             with self._write_lock:
                 self._writer = me
                 try:
-                    io = _NOT_OPEN
-                    if _phase(conn) == _OPEN:
-                        io = _do_write(conn, view, num, done)
-                    while io == _BIO:
+                    n: int = _do_write(conn, view, num)
+                    while n == -_BIO:
                         self._serve(1)
-                        io = _do_write(conn, view, num, done)
-                    if io == _DONE:
-                        self._write_want = _NOTHING
-                        self._writing_thread = me
-                        self._last = 1
-                        if self._unsent is not None:
-                            self._unsent = None
-                        return int(done[0])
-                    if io != _NOT_OPEN:
-                        if io in (_WANT_WRITE, _SYSCALL):
-                            # Kept, so that nothing else gets its address.
-                            self._unsent = data
-                        ret = self._ended(conn, io, 1)
+                        n = _do_write(conn, view, num)
+                    if n >= 0:
+                        self._note(_NOTHING, 1)
+                        self._unsent = None
+                        return n
+                    if n != -_NOT_OPEN:
+                        ret = self._write_ended(conn, -n, data)
                         break
                 finally:
                     self._writer = 0
@@ -482,6 +537,13 @@ class SSL(Attached, Resumption):
                 return ret
         self._raise_parked()
         return ret
+
+    def _write_ended(self, conn: Any, io: int, data: Any) -> int:
+        """As `_ended`, for a write; keeps what must be given again."""
+        if io in (_WANT_WRITE, _SYSCALL):
+            # So that nothing else gets its address (RW-20).
+            self._unsent = data
+        return self._ended(conn, io, 1)
 
     def write_ex(self, data: Any, num: int | None = None) -> tuple[int, int]:
         """As `write`: (1, bytes written), or (0, 0).
@@ -625,8 +687,7 @@ class SSL(Attached, Resumption):
 
         Source: SSL_key_update(3); contract RW-29.
         """
-        if not isinstance(updatetype, int):
-            raise TypeError("updatetype: a number is needed")
+        number(updatetype, "updatetype")
         conn = self._enter()
         with self._write_lock:
             known = updatetype in (0, 1)

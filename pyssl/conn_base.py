@@ -8,12 +8,13 @@ under the other, and everything else takes both (contract CV-8).
 from __future__ import annotations
 
 from _thread import allocate_lock, get_ident
+from collections.abc import Iterable
 from typing import Any, Callable, TypeVar
 
 from pyssl import err
 from pyssl._ffi import ffi, lib, own, text_of
 from pyssl.bio import BIO
-from pyssl.const import ERR_LIB_SSL
+from pyssl.const import BIO_CTRL_POP, ERR_LIB_SSL
 from pyssl.ctx import SSL_CTX
 from pyssl.exdata import ExCallback, Registry
 from pyssl.identity import Identities
@@ -47,8 +48,6 @@ class ConnBase(Identities):
         "_ex",
         "_keylogging",
         "_last",
-        "_n_read",
-        "_n_written",
         "_parked",
         "_rbio",
         "_read_epoch",
@@ -99,8 +98,6 @@ class ConnBase(Identities):
         self._session_part: Any = None  # keeps its application data
         self._parked: BaseException | None = None
         self._unsent: Any = None
-        self._n_read = ffi.new("size_t *")
-        self._n_written = ffi.new("size_t *")
         self._read_lock = allocate_lock()
         self._write_lock = allocate_lock()
         # Threads that are inside, and those whose call was the last one.
@@ -115,7 +112,7 @@ class ConnBase(Identities):
     def __del__(self) -> None:
         """Let go of the BIOs and run the free callbacks."""
         if getattr(self, "_conn", None) is not None:
-            self._part()
+            raise_parked(self._part())
 
     def __repr__(self) -> str:
         """Show role and state."""
@@ -148,10 +145,7 @@ class ConnBase(Identities):
                 last = self._refs == 0
             released = self._part() if last else ()
         self._raise_parked()
-        for bio in released:
-            raised = bio._take_exception()
-            if raised is not None:
-                raise raised
+        raise_parked(released)
 
     def _part(self) -> tuple[BIO, ...]:
         """Take leave of everything; whoever is inside ends without BIOs."""
@@ -164,6 +158,9 @@ class ConnBase(Identities):
         if self._registry.watched:
             self._registry.gone(self, self._ex)
         released = tuple(bio for bio in (rbio, wbio) if bio is not None)
+        for bio in released[:1] if rbio is wbio else released:
+            if not bio._dying:  # the collector may have come to it first
+                bio._notify(BIO_CTRL_POP)
         for bio in released:
             bio._release()
         self._unsent = None
@@ -324,4 +321,12 @@ class ConnBase(Identities):
     def get_ex_data(self, index: int) -> Any:
         """Give what was stored, or None."""
         self._alive()
-        return None if self._ex is None else self._ex.get(index)
+        return self._registry.get(self._ex, index)
+
+
+def raise_parked(bios: Iterable[BIO]) -> None:
+    """Raise what the operations of BIOs raised; the first one counts."""
+    raised = [bio._take_exception() for bio in bios]
+    for one in raised:
+        if one is not None:
+            raise one

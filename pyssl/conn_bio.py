@@ -9,7 +9,7 @@ from pyssl import err
 from pyssl._ffi import ffi, lib
 from pyssl.bio import BIO, BIO_new_socket
 from pyssl.bio_life import BioLife
-from pyssl.conn_base import ConnBase
+from pyssl.conn_base import ConnBase, raise_parked
 from pyssl.const import (
     BIO_C_GET_FD,
     BIO_CTRL_POP,
@@ -52,12 +52,10 @@ class Attached(ConnBase):
         gone: list[BIO] = self._exclusive(
             lambda conn: self._attach(conn, *pick())
         )
-        for bio in gone:
-            bio._release()
-        for old in gone:
-            raised = old._take_exception()
-            if raised is not None:
-                raise raised
+        if gone:
+            for bio in gone:
+                bio._release()
+            raise_parked(gone)
         self._raise_parked()
 
     def _attach(

@@ -6,7 +6,16 @@ from _thread import get_ident
 from typing import Any
 
 from pyssl import err, names
-from pyssl._ffi import bytes_of, ffi, lib, room, source, text_of
+from pyssl._ffi import (
+    bytes_of,
+    ffi,
+    lib,
+    number,
+    number64,
+    room,
+    source,
+    text_of,
+)
 from pyssl.cipher import SSL_CIPHER
 from pyssl.conn_base import ConnBase
 from pyssl.const import (
@@ -87,7 +96,7 @@ class Info(ConnBase):
 
         Source: SSL_get_servername(3); contract SNI-2.
         """
-        if type != 0:
+        if number(type, "type") != 0:
             self._alive()
             return None
 
@@ -188,11 +197,11 @@ class Info(ConnBase):
 
     def in_connect_init(self) -> int:
         """Tell whether a client's handshake is not complete."""
-        return int(self._role == _CLIENT and self.in_init())
+        return int(self.in_init() and self._role == _CLIENT)
 
     def in_accept_init(self) -> int:
         """Tell whether a server's handshake is not complete."""
-        return int(self._role == _SERVER and self.in_init())
+        return int(self.in_init() and self._role == _SERVER)
 
     def get_state(self) -> int:
         """Give the state: 0 before, 1 established, others unspecified.
@@ -415,8 +424,9 @@ class Info(ConnBase):
 
     def set_verify_result(self, result: int) -> None:
         """Overwrite the X509_V_ code. Source: SSL_set_verify_result(3)."""
+        code = number64(result, "result")
         self._exclusive(
-            lambda conn: lib.pys_conn_set_verify_result(conn, result)
+            lambda conn: lib.pys_conn_set_verify_result(conn, code)
         )
 
     def get_client_CA_list(self) -> list[bytes]:
@@ -466,6 +476,7 @@ class Info(ConnBase):
             raise TypeError("a label is text or bytes")
         if use_context is None:
             use_context = context is not None
+        number(use_context, "use_context")
         about, n_about = ffi.NULL, 0  # TLS 1.2: an empty one is another
         if use_context:
             about = b"" if context is None else source(context)

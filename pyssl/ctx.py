@@ -518,4 +518,4 @@ class SSL_CTX(SessionCalls):
     def get_ex_data(self, index: int) -> Any:
         """Give what was stored, or None."""
         self._snapshot()
-        return None if self._ex is None else self._ex.get(index)
+        return self._registry.get(self._ex, index)

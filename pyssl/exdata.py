@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock
 from typing import Any, Callable, NamedTuple
 
 from pyssl import err
+from pyssl._ffi import number
 from pyssl.const import (
     ERR_LIB_CRYPTO,
     ERR_R_PASSED_INVALID_ARGUMENT,
@@ -29,6 +31,7 @@ class Registry:
     def __init__(self) -> None:
         """Begin with index 0 alone."""
         self._indices = [_Index(0, None, None, None, None)]
+        self._lock = allocate_lock()
         self.watched = False
 
     def new_index(
@@ -50,17 +53,24 @@ class Registry:
                 gives the copy's value; only sessions are ever copied.
             free: Called so when an owner goes.
         """
-        self._indices.append(_Index(argl, argp, new, dup, free))
-        self.watched = self.watched or new is not None or free is not None
-        return len(self._indices) - 1
+        watched = new is not None or free is not None
+        with self._lock:
+            self._indices.append(_Index(argl, argp, new, dup, free))
+            self.watched = self.watched or watched
+            return len(self._indices) - 1
 
     def set(self, values: dict[int, Any], index: int, value: Any) -> int:
         """Store a value: 1, or 0 with an entry for an unknown index."""
-        if not 0 <= index < len(self._indices):
+        if not 0 <= number(index, "index") < len(self._indices):
             err.put(ERR_LIB_CRYPTO, ERR_R_PASSED_INVALID_ARGUMENT)
             return 0
         values[index] = value
         return 1
+
+    def get(self, values: dict[int, Any] | None, index: int) -> Any:
+        """Give what was stored, or None."""
+        number(index, "index")
+        return None if values is None else values.get(index)
 
     def made(self, owner: Any) -> None:
         """Run the new callbacks for an owner."""

@@ -6,7 +6,7 @@ import os
 from typing import Any, Callable, Union
 
 from pyssl import err
-from pyssl._ffi import ffi, lib, own, source
+from pyssl._ffi import ffi, lib, number, own, source
 from pyssl.const import (
     ERR_LIB_BIO,
     ERR_LIB_PEM,
@@ -115,6 +115,8 @@ class Identities(Settings):
 
         Source: SSL_CTX_use_certificate(3); contract CERT-2.
         """
+        self._snapshot()
+        number(type, "type")
         data = read_file(file, ERR_LIB_SSL)
         return 0 if data is None else self._use_cert_of(data, type)
 
@@ -124,7 +126,7 @@ class Identities(Settings):
 
     def _use_cert_of(self, data: bytes, type: int) -> int:
         fault = new_fault()
-        if type == SSL_FILETYPE_PEM:
+        if number(type, "type") == SSL_FILETYPE_PEM:
             used = ffi.new("size_t *")
             handle = lib.pys_cert_from_pem(data, len(data), used, fault)
             also = ERR_R_PEM_LIB
@@ -144,6 +146,7 @@ class Identities(Settings):
 
         Source: SSL_CTX_use_certificate(3); contract CERT-6.
         """
+        self._snapshot()
         data = read_file(file, ERR_LIB_SSL)
         return 0 if data is None else self.use_certificate_chain_mem(data)
 
@@ -211,8 +214,7 @@ class Identities(Settings):
 
         Source: SSL_CTX_use_certificate(3).
         """
-        if not isinstance(pk, int):
-            raise TypeError("pk: a number is needed")
+        number(pk, "pk")
         return self._use_key_of(_part(d, len), SSL_FILETYPE_ASN1)
 
     def use_PrivateKey_file(self, file: Path, type: int) -> int:
@@ -220,6 +222,8 @@ class Identities(Settings):
 
         Source: SSL_CTX_use_certificate(3); contract CERT-2, CERT-15.
         """
+        self._snapshot()
+        number(type, "type")
         data = read_file(file, ERR_LIB_SSL)
         return 0 if data is None else self._use_key_of(data, type)
 
@@ -229,7 +233,7 @@ class Identities(Settings):
 
     def _use_key_of(self, data: bytes, type: int) -> int:
         fault = new_fault()
-        if type == SSL_FILETYPE_PEM:
+        if number(type, "type") == SSL_FILETYPE_PEM:
             if not is_encrypted(data):
                 key = EVP_PKEY._from_pem(data, None, fault)
             else:

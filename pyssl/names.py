@@ -82,7 +82,7 @@ def schemes(text: str) -> list[int] | None:
 def _split(text: str) -> list[str]:
     if not isinstance(text, str):
         raise TypeError(f"a text is needed, not {text!r}")
-    return text.split(":")
+    return [name.strip() for name in text.split(":")]
 
 
 def _strict(ids: Iterator[int]) -> list[int] | None:

@@ -11,7 +11,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Callable, TypeVar
 
 from pyssl import cipher_list, err, names
-from pyssl._ffi import bytes_of, ffi, lib, own, source
+from pyssl._ffi import (
+    Owner,
+    bytes_of,
+    ffi,
+    lib,
+    number,
+    number64,
+    own,
+    source,
+)
 from pyssl.cipher import SSL_CIPHER
 from pyssl.const import (
     ERR_LIB_SSL,
@@ -69,7 +78,7 @@ def new_fault() -> Any:
     return ffi.new("pys_fault *")
 
 
-class Settings:
+class Settings(Owner):
     """The setters and getters that SSL_CTX and SSL share.
 
     Setters of an SSL count for its next handshake; those of a context for
@@ -104,10 +113,7 @@ class Settings:
         return int(lib.pys_settings_number(self._snapshot(), which))
 
     def _set_number(self, which: int, value: int) -> None:
-        if not isinstance(value, int):
-            raise TypeError(f"a number is needed, not {value!r}")
-        if not -(1 << 63) <= value < 1 << 63:
-            raise ValueError(f"{value} is out of range")
+        number64(value, "setting")
         if self._number(which) == value:
             return
 
@@ -154,9 +160,11 @@ class Settings:
         return self._set_version(lib.PYS_MAX_VERSION, version)
 
     def _set_version(self, which: int, version: int) -> int:
-        if not isinstance(version, int):
-            raise TypeError(f"a version is a number, not {version!r}")
-        if version not in (0, TLS1_2_VERSION, TLS1_3_VERSION):
+        if number(version, "version") not in (
+            0,
+            TLS1_2_VERSION,
+            TLS1_3_VERSION,
+        ):
             return 0
         self._set_number(which, version)
         return 1
@@ -210,7 +218,7 @@ class Settings:
 
         Source: SSL_CTX_set_read_ahead(3); contract RW-32.
         """
-        self._set_number(lib.PYS_READ_AHEAD, int(bool(yes)))
+        self._set_number(lib.PYS_READ_AHEAD, int(number(yes, "yes") != 0))
 
     def get_read_ahead(self) -> int:
         """Tell whether read-ahead is on."""
@@ -221,7 +229,8 @@ class Settings:
 
         Source: SSL_CTX_set_quiet_shutdown(3); contract SD-15.
         """
-        self._set_number(lib.PYS_QUIET_SHUTDOWN, int(bool(mode)))
+        quiet = number(mode, "mode") != 0
+        self._set_number(lib.PYS_QUIET_SHUTDOWN, int(quiet))
 
     def get_quiet_shutdown(self) -> int:
         """Tell whether quiet shutdown is on."""
@@ -264,6 +273,7 @@ class Settings:
 
     def get_verify_callback(self) -> VerifyCallback | None:
         """Give the callback: None."""
+        self._snapshot()
         return None
 
     def set_verify_depth(self, depth: int) -> None:

@@ -11,15 +11,18 @@
 /* Records sealed before the BIO is called, and room left for a KeyUpdate. */
 enum { BATCH = 4, LEVEL_WARNING = 1 };
 
-/* The handshake inside a read or write. PYS_IO_DONE: the connection is open. */
+/* PYS_IO_DONE if data may pass. */
 static enum pys_io
-opened(pys_conn *c)
+opened(const pys_conn *c)
 {
-    if (atomic_load(&c->phase) == PYS_OPEN)
+    switch (atomic_load(&c->phase)) {
+    case PYS_OPEN:
         return PYS_IO_DONE;
-    if (c->role == PYS_NO_ROLE)
-        return pys_io_misuse(c, PYS_R_UNINITIALIZED);
-    return pys_conn_handshake(c);
+    case PYS_DEAD:
+        return PYS_IO_DEAD;
+    default:
+        return PYS_IO_NOT_OPEN;
+    }
 }
 
 /* ---- reading ----------------------------------------------------------- */
@@ -103,13 +106,12 @@ read_turn(pys_conn *c, uint8_t *out, size_t n, size_t *direct)
     return PYS_IO_DONE;
 }
 
-enum pys_io
-pys_conn_read(pys_conn *c, uint8_t *out, size_t n, size_t *got, bool peek)
+static enum pys_io
+read_data(pys_conn *c, uint8_t *out, size_t n, size_t *got, bool peek)
 {
     enum pys_io io = opened(c);
     size_t direct = 0;
 
-    *got = 0;
     if (io != PYS_IO_DONE)
         return io;
     c->flow[PYS_IN].want = PYS_NOTHING;
@@ -128,6 +130,22 @@ pys_conn_read(pys_conn *c, uint8_t *out, size_t n, size_t *got, bool peek)
             return PYS_IO_DONE;
         }
     }
+}
+
+/* What Python gets: a count, or why there is none. */
+static long
+counted(enum pys_io io, size_t n)
+{
+    return io == PYS_IO_DONE ? (long)n : -(long)io;
+}
+
+long
+pys_conn_read(pys_conn *c, uint8_t *out, size_t n, bool peek)
+{
+    size_t got = 0;
+    enum pys_io io = read_data(c, out, n, &got, peek);
+
+    return counted(io, got);
 }
 
 /* ---- writing ----------------------------------------------------------- */
@@ -239,12 +257,14 @@ write_all(pys_conn *c, const uint8_t *p, size_t *done)
     }
 }
 
-enum pys_io
-pys_conn_write(pys_conn *c, const uint8_t *p, size_t n, size_t *done)
+static enum pys_io
+write_data(pys_conn *c, const uint8_t *p, size_t n, size_t *done)
 {
     enum pys_io io = opened(c);
 
-    *done = 0;
+    /* A BIO answered by Python still has the alert of this write's fault. */
+    if (c->failing)
+        return pys_io_fail(c);
     if (io != PYS_IO_DONE)
         return io;
     c->flow[PYS_OUT].want = PYS_NOTHING;
@@ -264,6 +284,15 @@ pys_conn_write(pys_conn *c, const uint8_t *p, size_t n, size_t *done)
     if (io == PYS_IO_DONE && atomic_load(&c->phase) == PYS_DEAD)
         (void)pys_conn_flush(c);
     return io;
+}
+
+long
+pys_conn_write(pys_conn *c, const uint8_t *p, size_t n)
+{
+    size_t done = 0;
+    enum pys_io io = write_data(c, p, n, &done);
+
+    return counted(io, done);
 }
 
 /* ---- key update -------------------------------------------------------- */

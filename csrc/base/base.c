@@ -30,29 +30,29 @@ pys_test_set_now(int64_t ms)
     atomic_store(&fixed_now, ms);
 }
 
-/* One message of each type may wait. */
+/* One message of each type may wait; any thread may take it. */
 static struct {
-    uint8_t *p;
+    uint8_t *_Atomic p;
     size_t n;
 } injected[256];
 
 void
 pys_test_put_message(int type, const uint8_t *p, size_t n)
 {
-    free(injected[type & 255].p);
-    injected[type & 255].p = malloc(n != 0 ? n : 1);
+    uint8_t *copy = malloc(n != 0 ? n : 1);
+
+    if (copy != NULL && n != 0)
+        memcpy(copy, p, n);
     injected[type & 255].n = n;
-    if (injected[type & 255].p != NULL && n != 0)
-        memcpy(injected[type & 255].p, p, n);
+    free(atomic_exchange(&injected[type & 255].p, copy));
 }
 
 uint8_t *
 pys_injected(int type, size_t *n)
 {
-    uint8_t *p = injected[type & 255].p;
+    uint8_t *p = atomic_exchange(&injected[type & 255].p, NULL);
 
-    injected[type & 255].p = NULL;
-    *n = injected[type & 255].n;
+    *n = p != NULL ? injected[type & 255].n : 0;
     return p;
 }
 

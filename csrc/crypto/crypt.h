@@ -24,9 +24,11 @@ PYS_MUST bool pys_crypt_start(void);
 
 /* ---- hash, HMAC, HKDF (crypt_hash.c) ---- */
 
-enum pys_hash_alg { PYS_SHA256, PYS_SHA384 };
+enum pys_hash_alg { PYS_SHA256, PYS_SHA384, PYS_N_HASHES };
 
 size_t pys_hash_len(enum pys_hash_alg alg);
+/* The hash of no bytes at all (pys_hash_len bytes). */
+const uint8_t *pys_hash_of_nothing(enum pys_hash_alg alg);
 
 /* A running hash; also the scratch context of the functions below. */
 typedef struct pys_hash pys_hash;
@@ -43,7 +45,11 @@ PYS_MUST bool pys_hash_fork(const pys_hash *h, pys_hash *to);
 /* The hash, into out; h needs a new begin. */
 PYS_MUST bool pys_hash_end(pys_hash *h, uint8_t *out);
 
-/* RFC 2104; scratch is used and needs a new begin after. */
+/*
+ * RFC 2104; scratch is used and needs a new begin after. It keeps the key,
+ * because the same key again costs half, until it gets another or is freed:
+ * so it must not outlive the secrets that it worked on.
+ */
 PYS_MUST bool pys_hmac(pys_hash *scratch, enum pys_hash_alg alg, pys_rd key,
     pys_rd data, uint8_t *out);
 

@@ -2,8 +2,9 @@
  * Hashes, HMAC (RFC 2104), HKDF (RFC 5869) with the labels of TLS 1.3
  * (RFC 8446 7.1), and random bytes.
  *
- * HMAC is two passes of one digest context: libcrypto's own MAC objects cost
- * several times the hashing itself for the short inputs that TLS has.
+ * HMAC is two digest contexts begun with the key, copied for each use:
+ * libcrypto's own MAC objects cost several times the hashing itself for the
+ * short inputs that TLS has.
  */
 #include "crypto/crypt_evp.h"
 
@@ -30,10 +31,18 @@ static const hash_kind kinds[] = {
 };
 
 static EVP_MD *fetched[PYS_COUNT(kinds)];
+static uint8_t nothing[PYS_COUNT(kinds)][PYS_HASH_MAX];
 
 struct pys_hash {
     EVP_MD_CTX *ctx;
     enum pys_hash_alg alg;
+    /* The key of the last HMAC, and its two passes begun. */
+    bool keyed;
+    enum pys_hash_alg key_alg;
+    size_t n_key;
+    uint8_t key[BLOCK_MAX];
+    EVP_MD_CTX *inner;
+    EVP_MD_CTX *outer;
 };
 
 bool
@@ -41,7 +50,8 @@ pys_hash_start(void)
 {
     for (size_t i = 0; i < PYS_COUNT(kinds); i++) {
         fetched[i] = EVP_MD_fetch(NULL, kinds[i].name, NULL);
-        if (fetched[i] == NULL)
+        if (fetched[i] == NULL ||
+            EVP_Digest(NULL, 0, nothing[i], NULL, fetched[i], NULL) != 1)
             return false;
     }
     return true;
@@ -53,6 +63,12 @@ pys_hash_len(enum pys_hash_alg alg)
     return kinds[alg].len;
 }
 
+const uint8_t *
+pys_hash_of_nothing(enum pys_hash_alg alg)
+{
+    return nothing[alg];
+}
+
 pys_hash *
 pys_hash_new(void)
 {
@@ -61,8 +77,10 @@ pys_hash_new(void)
     if (h == NULL)
         return NULL;
     h->ctx = EVP_MD_CTX_new();
-    if (h->ctx == NULL) {
-        pys_free(h);
+    h->inner = EVP_MD_CTX_new();
+    h->outer = EVP_MD_CTX_new();
+    if (h->ctx == NULL || h->inner == NULL || h->outer == NULL) {
+        pys_hash_free(h);
         return NULL;
     }
     return h;
@@ -73,8 +91,11 @@ pys_hash_free(pys_hash *h)
 {
     if (h == NULL)
         return;
+    /* libcrypto erases what a context held. */
     EVP_MD_CTX_free(h->ctx);
-    pys_free(h);
+    EVP_MD_CTX_free(h->inner);
+    EVP_MD_CTX_free(h->outer);
+    pys_free_secret(h, sizeof(*h));
 }
 
 bool
@@ -111,44 +132,74 @@ pys_hash_fork(const pys_hash *h, pys_hash *to)
     return EVP_MD_CTX_copy_ex(to->ctx, h->ctx) == 1;
 }
 
-/* Fills pad with the key for the inner pass and begins that pass. */
+/* Begins one of the two passes of RFC 2104 with the padded key. */
 static bool
-hmac_begin(pys_hash *h, enum pys_hash_alg alg, pys_rd key, uint8_t *pad)
+pad_begin(EVP_MD_CTX *ctx, enum pys_hash_alg alg, pys_rd key, uint8_t with)
 {
-    size_t block = kinds[alg].block;
+    uint8_t pad[BLOCK_MAX];
+    bool ok;
 
-    pys_zero(pad, block);
-    if (key.n > block) {
-        if (!pys_hash_begin(h, alg) || !pys_hash_add(h, key) ||
-            !pys_hash_end(h, pad))
-            return false;
-    } else if (key.n != 0) {
-        memcpy(pad, key.p, key.n);
-    }
-    for (size_t i = 0; i < block; i++)
-        pad[i] ^= 0x36;
-    return pys_hash_begin(h, alg) && pys_hash_add(h, pys_rd_of(pad, block));
+    for (size_t i = 0; i < BLOCK_MAX; i++)
+        pad[i] = with;
+    for (size_t i = 0; i < key.n; i++)
+        pad[i] ^= key.p[i];
+    ok = EVP_DigestInit_ex2(ctx, fetched[alg], NULL) == 1 &&
+        EVP_DigestUpdate(ctx, pad, kinds[alg].block) == 1;
+    pys_wipe(pad, sizeof(pad));
+    return ok;
+}
+
+static bool
+keyed_with(const pys_hash *h, enum pys_hash_alg alg, pys_rd key)
+{
+    return h->keyed && h->key_alg == alg && h->n_key == key.n &&
+        pys_same(h->key, key.p, key.n);
 }
 
 /*
- * Ends the inner pass and does the outer one. pad is again as after
- * hmac_begin then. The last begin erases the result from the context.
+ * Begins both passes with the key, unless they are: the key schedule derives
+ * several labels from one key, whose two blocks are half of the work.
  */
 static bool
-hmac_end(pys_hash *h, enum pys_hash_alg alg, uint8_t *pad, uint8_t *out)
+hmac_key(pys_hash *h, enum pys_hash_alg alg, pys_rd key)
 {
-    size_t block = kinds[alg].block;
+    uint8_t digest[PYS_HASH_MAX];
+    bool ok = true;
+
+    if (key.n > kinds[alg].block) {
+        ok = pys_hash_begin(h, alg) && pys_hash_add(h, key) &&
+            pys_hash_end(h, digest);
+        key = pys_rd_of(digest, kinds[alg].len);
+    }
+    if (ok && !keyed_with(h, alg, key)) {
+        ok = pad_begin(h->inner, alg, key, 0x36) &&
+            pad_begin(h->outer, alg, key, 0x5c);
+        h->keyed = ok;
+        h->key_alg = alg;
+        h->n_key = key.n;
+        if (key.n != 0)
+            memcpy(h->key, key.p, key.n);
+    }
+    pys_wipe(digest, sizeof(digest));
+    return ok;
+}
+
+static bool
+hmac_begin(pys_hash *h, enum pys_hash_alg alg, pys_rd key)
+{
+    h->alg = alg;
+    return hmac_key(h, alg, key) && EVP_MD_CTX_copy_ex(h->ctx, h->inner) == 1;
+}
+
+static bool
+hmac_end(pys_hash *h, uint8_t *out)
+{
     uint8_t inner[PYS_HASH_MAX];
     bool ok;
 
-    for (size_t i = 0; i < block; i++)
-        pad[i] ^= 0x36 ^ 0x5c;
-    ok = pys_hash_end(h, inner) && pys_hash_begin(h, alg) &&
-        pys_hash_add(h, pys_rd_of(pad, block)) &&
-        pys_hash_add(h, pys_rd_of(inner, kinds[alg].len)) &&
-        pys_hash_end(h, out) && pys_hash_begin(h, alg);
-    for (size_t i = 0; i < block; i++)
-        pad[i] ^= 0x36 ^ 0x5c;
+    ok = pys_hash_end(h, inner) && EVP_MD_CTX_copy_ex(h->ctx, h->outer) == 1 &&
+        pys_hash_add(h, pys_rd_of(inner, kinds[h->alg].len)) &&
+        pys_hash_end(h, out);
     pys_wipe(inner, sizeof(inner));
     return ok;
 }
@@ -157,13 +208,8 @@ bool
 pys_hmac(pys_hash *scratch, enum pys_hash_alg alg, pys_rd key, pys_rd data,
     uint8_t *out)
 {
-    uint8_t pad[BLOCK_MAX];
-    bool ok;
-
-    ok = hmac_begin(scratch, alg, key, pad) && pys_hash_add(scratch, data) &&
-        hmac_end(scratch, alg, pad, out);
-    pys_wipe(pad, sizeof(pad));
-    return ok;
+    return hmac_begin(scratch, alg, key) && pys_hash_add(scratch, data) &&
+        hmac_end(scratch, out);
 }
 
 bool
@@ -182,7 +228,6 @@ expand(pys_hash *scratch, enum pys_hash_alg alg, const uint8_t *prk,
     size_t len = kinds[alg].len;
     pys_rd key = pys_rd_of(prk, len);
     pys_rd last = pys_rd_of(NULL, 0);
-    uint8_t pad[BLOCK_MAX];
     uint8_t block[PYS_HASH_MAX];
     size_t done = 0;
     bool ok = n <= EXPAND_ROUNDS * len;
@@ -190,16 +235,15 @@ expand(pys_hash *scratch, enum pys_hash_alg alg, const uint8_t *prk,
     for (uint8_t i = 1; ok && done < n; i++) {
         size_t part = n - done < len ? n - done : len;
 
-        ok = hmac_begin(scratch, alg, key, pad) &&
-            pys_hash_add(scratch, last) && pys_hash_add(scratch, info) &&
+        ok = hmac_begin(scratch, alg, key) && pys_hash_add(scratch, last) &&
+            pys_hash_add(scratch, info) &&
             pys_hash_add(scratch, pys_rd_of(&i, 1)) &&
-            hmac_end(scratch, alg, pad, block);
+            hmac_end(scratch, block);
         if (ok)
             memcpy(out + done, block, part);
         last = pys_rd_of(block, len);
         done += part;
     }
-    pys_wipe(pad, sizeof(pad));
     pys_wipe(block, sizeof(block));
     return ok;
 }

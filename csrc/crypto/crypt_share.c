@@ -8,7 +8,6 @@
 
 #include <openssl/core_names.h>
 #include <openssl/err.h>
-#include <openssl/rand.h>
 
 #include "crypto/suite.h"
 
@@ -36,10 +35,11 @@ static const curve curves[] = {
 };
 
 /*
- * A key for each curve that has parameters only. To copy one is several
- * times cheaper than to look the curve up by its name.
+ * What other keys are made from, at the place that curve_of gives: to copy
+ * one is several times cheaper than to look its kind up by name. A curve's
+ * has parameters only, X25519's a public key that is never used.
  */
-static EVP_PKEY *params[PYS_COUNT(curves)];
+static EVP_PKEY *models[PYS_COUNT(curves) + 1];
 static bool has_kem;
 
 struct pys_share {
@@ -49,13 +49,18 @@ struct pys_share {
 };
 
 static EVP_PKEY *
-params_new(const char *name)
+model_new(size_t i)
 {
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    static const uint8_t unused[X25519_LEN];
+    EVP_PKEY_CTX *ctx;
     EVP_PKEY *key = NULL;
 
+    if (i == PYS_COUNT(curves))
+        return EVP_PKEY_new_raw_public_key_ex(NULL, x25519_name, NULL, unused,
+            X25519_LEN);
+    ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
     if (ctx != NULL && EVP_PKEY_paramgen_init(ctx) == 1 &&
-        EVP_PKEY_CTX_set_group_name(ctx, name) == 1 &&
+        EVP_PKEY_CTX_set_group_name(ctx, curves[i].name) == 1 &&
         EVP_PKEY_paramgen(ctx, &key) != 1)
         key = NULL;
     EVP_PKEY_CTX_free(ctx);
@@ -71,9 +76,9 @@ pys_share_start(void)
     if (x25519 == NULL)
         return false;
     EVP_KEYEXCH_free(x25519);
-    for (size_t i = 0; i < PYS_COUNT(curves); i++) {
-        params[i] = params_new(curves[i].name);
-        if (params[i] == NULL)
+    for (size_t i = 0; i < PYS_COUNT(models); i++) {
+        models[i] = model_new(i);
+        if (models[i] == NULL)
             return false;
     }
     /* libcrypto has it from 3.5 on; that it is missing is no error. */
@@ -110,54 +115,46 @@ dh_public_len(size_t i)
     return i < PYS_COUNT(curves) ? 1 + 2 * curves[i].field_len : X25519_LEN;
 }
 
-static EVP_PKEY *
-x25519_new(uint16_t group)
+static size_t
+dh_secret_len(size_t i)
 {
-    uint8_t key[X25519_LEN];
-    EVP_PKEY *dh = NULL;
-    bool ok = false;
-
-#ifdef PYS_TEST
-    ok = pys_test_take_share(group, key, X25519_LEN);
-#else
-    (void)group;
-#endif
-    /* RFC 7748 5: any 32 random bytes are a private key. */
-    if (ok || RAND_priv_bytes(key, X25519_LEN) == 1)
-        dh = EVP_PKEY_new_raw_private_key_ex(NULL, x25519_name, NULL, key,
-            X25519_LEN);
-    pys_wipe(key, sizeof(key));
-    return dh;
+    return i < PYS_COUNT(curves) ? curves[i].field_len : X25519_LEN;
 }
 
+#ifdef PYS_TEST
+/* The private key put for the group, if there is one. */
 static EVP_PKEY *
-ec_new(const curve *c, EVP_PKEY *from)
+dh_put(uint16_t group, size_t i)
+{
+    uint8_t key[PYS_SECRET_MAX];
+
+    if (!pys_test_take_share(group, key, dh_secret_len(i)))
+        return NULL;
+    if (i < PYS_COUNT(curves))
+        return pys_test_ec_key(curves[i].name, key, curves[i].field_len);
+    return EVP_PKEY_new_raw_private_key_ex(NULL, x25519_name, NULL, key,
+        X25519_LEN);
+}
+#endif
+
+static EVP_PKEY *
+dh_new(uint16_t group)
 {
     EVP_PKEY_CTX *ctx;
     EVP_PKEY *dh = NULL;
-#ifdef PYS_TEST
-    uint8_t key[PYS_SECRET_MAX];
+    size_t i = curve_of(group);
 
-    if (pys_test_take_share(c->group, key, c->field_len))
-        return pys_test_ec_key(c->name, key, c->field_len);
-#else
-    (void)c;
+#ifdef PYS_TEST
+    dh = dh_put(group, i);
+    if (dh != NULL)
+        return dh;
 #endif
-    ctx = EVP_PKEY_CTX_new_from_pkey(NULL, from, NULL);
+    ctx = EVP_PKEY_CTX_new_from_pkey(NULL, models[i], NULL);
     if (ctx != NULL && EVP_PKEY_keygen_init(ctx) == 1 &&
         EVP_PKEY_keygen(ctx, &dh) != 1)
         dh = NULL;
     EVP_PKEY_CTX_free(ctx);
     return dh;
-}
-
-static EVP_PKEY *
-dh_new(uint16_t group)
-{
-    size_t i = curve_of(group);
-
-    return i < PYS_COUNT(curves) ? ec_new(&curves[i], params[i]) :
-                                   x25519_new(group);
 }
 
 /* The public half into exactly n bytes. */
@@ -189,13 +186,10 @@ dh_peer(uint16_t group, pys_rd peer, bool *internal)
     /* RFC 8446 4.2.8.2: one length a group. */
     if (peer.n != dh_public_len(i))
         return NULL;
-    if (i == PYS_COUNT(curves))
-        return EVP_PKEY_new_raw_public_key_ex(NULL, x25519_name, NULL, peer.p,
-            peer.n);
     /* RFC 8446 4.2.8.2: uncompressed form only. */
-    if (peer.p[0] != UNCOMPRESSED)
+    if (i < PYS_COUNT(curves) && peer.p[0] != UNCOMPRESSED)
         return NULL;
-    dh = EVP_PKEY_dup(params[i]);
+    dh = EVP_PKEY_dup(models[i]);
     if (dh == NULL) {
         *internal = true;
         return NULL;
@@ -203,19 +197,13 @@ dh_peer(uint16_t group, pys_rd peer, bool *internal)
     /*
      * RFC 8446 4.2.8.2: coordinates in range and on the curve, which
      * libcrypto checks here. These curves have no small subgroup, so that
-     * is the whole validation.
+     * is the whole validation. X25519 takes any bytes (RFC 7748 5).
      */
     if (EVP_PKEY_set1_encoded_public_key(dh, peer.p, peer.n) != 1) {
         EVP_PKEY_free(dh);
         return NULL;
     }
     return dh;
-}
-
-static size_t
-dh_secret_len(size_t i)
-{
-    return i < PYS_COUNT(curves) ? curves[i].field_len : X25519_LEN;
 }
 
 /* Diffie-Hellman with a decoded peer; *n is the room, then the length. */

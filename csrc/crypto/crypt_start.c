@@ -6,6 +6,8 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 
+#include "crypto/keys13.h"
+
 #ifndef PYS_VERSION
 #error "the build gives the version of the package as PYS_VERSION"
 #endif
@@ -17,7 +19,7 @@ static void
 start_all(void)
 {
     started = pys_hash_start() && pys_aead_start() && pys_share_start() &&
-        pys_sign_start();
+        pys_sign_start() && pys_keys13_start();
 }
 
 bool

@@ -27,45 +27,62 @@ derive(const pys_keys13 *k, pys_hash *scratch, const char *label,
     return pys_expand_label(scratch, &what, out, n);
 }
 
+/*
+ * Down to the next stage, with new key material. The salt of the stage after
+ * it is derived at once: the labels of a stage come cheaper in a row.
+ */
 static bool
-hash_of_nothing(pys_hash *scratch, enum pys_hash_alg alg, uint8_t *out)
+descend(pys_keys13 *k, pys_hash *scratch, pys_rd salt, pys_rd ikm)
 {
-    return pys_hash_begin(scratch, alg) && pys_hash_end(scratch, out);
+    return pys_hkdf_extract(scratch, k->alg, salt, ikm, k->stage) &&
+        derive(k, scratch, "derived", pys_hash_of_nothing(k->alg), k->salt);
 }
 
-/* Down to the next stage, with new key material. */
-static bool
-descend(pys_keys13 *k, pys_hash *scratch, pys_rd ikm)
+static pys_rd
+salt_of(const pys_keys13 *k)
 {
-    uint8_t nothing[PYS_HASH_MAX];
-    uint8_t salt[PYS_HASH_MAX];
-    bool ok;
-
-    ok = hash_of_nothing(scratch, k->alg, nothing) &&
-        derive(k, scratch, "derived", nothing, salt) &&
-        pys_hkdf_extract(scratch, k->alg,
-            pys_rd_of(salt, pys_hash_len(k->alg)), ikm, k->stage);
-    pys_wipe(salt, sizeof(salt));
-    return ok;
+    return pys_rd_of(k->salt, pys_hash_len(k->alg));
 }
 
 static const uint8_t zeros[PYS_HASH_MAX];
+
+/* How every schedule without a PSK begins: it depends on the hash alone. */
+static pys_keys13 no_psk[PYS_N_HASHES];
+
+bool
+pys_keys13_start(void)
+{
+    pys_hash *scratch = pys_hash_new();
+    bool ok = scratch != NULL;
+
+    for (size_t i = 0; ok && i < PYS_COUNT(no_psk); i++) {
+        enum pys_hash_alg alg = (enum pys_hash_alg)i;
+
+        no_psk[i].alg = alg;
+        ok = descend(&no_psk[i], scratch, pys_rd_of(NULL, 0),
+            pys_rd_of(zeros, pys_hash_len(alg)));
+    }
+    pys_hash_free(scratch);
+    return ok;
+}
 
 bool
 pys_keys13_early(pys_keys13 *k, pys_hash *scratch, enum pys_hash_alg alg,
     pys_rd psk)
 {
     k->alg = alg;
-    if (psk.n == 0)
-        psk = pys_rd_of(zeros, pys_hash_len(alg));
-    return pys_hkdf_extract(scratch, alg, pys_rd_of(NULL, 0), psk, k->stage);
+    if (psk.n != 0)
+        return descend(k, scratch, pys_rd_of(NULL, 0), psk);
+    memcpy(k->stage, no_psk[alg].stage, PYS_HASH_MAX);
+    memcpy(k->salt, no_psk[alg].salt, PYS_HASH_MAX);
+    return true;
 }
 
 bool
 pys_keys13_handshake(pys_keys13 *k, pys_hash *scratch, pys_rd shared,
     const uint8_t *hash)
 {
-    return descend(k, scratch, shared) &&
+    return descend(k, scratch, salt_of(k), shared) &&
         derive(k, scratch, "c hs traffic", hash, k->client_handshake) &&
         derive(k, scratch, "s hs traffic", hash, k->server_handshake);
 }
@@ -75,7 +92,8 @@ pys_keys13_master(pys_keys13 *k, pys_hash *scratch, const uint8_t *hash)
 {
     pys_rd none = pys_rd_of(zeros, pys_hash_len(k->alg));
 
-    return descend(k, scratch, none) &&
+    /* RFC 8446 7.1: the last stage, so no salt comes from it. */
+    return pys_hkdf_extract(scratch, k->alg, salt_of(k), none, k->stage) &&
         derive(k, scratch, "c ap traffic", hash, k->client_traffic) &&
         derive(k, scratch, "s ap traffic", hash, k->server_traffic) &&
         derive(k, scratch, "exp master", hash, k->exporter);
@@ -106,13 +124,11 @@ bool
 pys_keys13_binder(const pys_keys13 *k, pys_hash *scratch, bool external,
     const uint8_t *hash, uint8_t *out)
 {
-    uint8_t nothing[PYS_HASH_MAX];
     uint8_t key[PYS_HASH_MAX];
     bool ok;
 
-    ok = hash_of_nothing(scratch, k->alg, nothing) &&
-        derive(k, scratch, external ? "ext binder" : "res binder", nothing,
-            key) &&
+    ok = derive(k, scratch, external ? "ext binder" : "res binder",
+             pys_hash_of_nothing(k->alg), key) &&
         pys_keys13_finished(scratch, k->alg, key, hash, out);
     pys_wipe(key, sizeof(key));
     return ok;
@@ -159,7 +175,6 @@ pys_keys13_export(pys_hash *scratch, enum pys_hash_alg alg,
     size_t n)
 {
     size_t len = pys_hash_len(alg);
-    uint8_t nothing[PYS_HASH_MAX];
     uint8_t hash[PYS_HASH_MAX];
     uint8_t secret[PYS_HASH_MAX];
     pys_label for_label = {
@@ -167,14 +182,13 @@ pys_keys13_export(pys_hash *scratch, enum pys_hash_alg alg,
         .secret = exporter,
         .label = (const char *)label.p,
         .n_label = label.n,
-        .context = pys_rd_of(nothing, len),
+        .context = pys_rd_of(pys_hash_of_nothing(alg), len),
     };
     pys_label for_output = label_of(alg, secret, "exporter");
     bool ok;
 
     for_output.context = pys_rd_of(hash, len);
-    ok = hash_of_nothing(scratch, alg, nothing) &&
-        pys_hash_begin(scratch, alg) && pys_hash_add(scratch, context) &&
+    ok = pys_hash_begin(scratch, alg) && pys_hash_add(scratch, context) &&
         pys_hash_end(scratch, hash) &&
         pys_expand_label(scratch, &for_label, secret, len) &&
         pys_expand_label(scratch, &for_output, out, n);

@@ -10,6 +10,7 @@
 typedef struct pys_keys13 {
     enum pys_hash_alg alg;
     uint8_t stage[PYS_HASH_MAX]; /* early, then handshake, then master */
+    uint8_t salt[PYS_HASH_MAX];  /* of the stage to come */
     uint8_t client_handshake[PYS_HASH_MAX];
     uint8_t server_handshake[PYS_HASH_MAX];
     uint8_t client_traffic[PYS_HASH_MAX];
@@ -18,6 +19,8 @@ typedef struct pys_keys13 {
     uint8_t resumption[PYS_HASH_MAX];
 } pys_keys13;
 
+/* A part of pys_crypt_start: works out what is the same every time. */
+PYS_MUST bool pys_keys13_start(void);
 /* Early secret; an empty psk is zeros (RFC 8446 7.1). */
 PYS_MUST bool pys_keys13_early(pys_keys13 *k, pys_hash *scratch,
     enum pys_hash_alg alg, pys_rd psk);

@@ -46,8 +46,13 @@ pys_keys_dummy_ccs(pys_hs *hs)
 bool
 pys_keys_retry(pys_hs *hs)
 {
+    if (!hs->server)
+        return true;
     /* RFC 8446 D.4: a server's goes right after its first message. */
-    return !hs->server || pys_keys_dummy_ccs(hs);
+    if (!pys_keys_dummy_ccs(hs))
+        return false;
+    atomic_store(&hs->conn->state, PYS_ST_TED);
+    return true;
 }
 
 /* RFC 8446 7.1: without one, zeros. */

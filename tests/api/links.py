@@ -45,7 +45,7 @@ def outcome(ssl: p.SSL, ret: int) -> Outcome:
 
 def reasons() -> list[tuple[int, int]]:
     """Empty the thread's error queue: (library, reason), oldest first."""
-    found = []
+    found: list[tuple[int, int]] = []
     while True:
         code = p.ERR_get_error()
         if code == 0:
@@ -94,6 +94,8 @@ def make_contexts(
     theirs = server or ca.leaf(kind)
     client_ctx = p.SSL_CTX_new(p.TLS_method())
     server_ctx = p.SSL_CTX_new(p.TLS_method())
+    assert client_ctx is not None
+    assert server_ctx is not None
     use_identity(server_ctx, theirs)
     if verify:
         assert p.SSL_CTX_load_verify_mem(client_ctx, theirs.ca_pem) == 1
@@ -129,13 +131,20 @@ def make_ends(
         made = make_contexts(**wishes)
         client_ctx = client_ctx or made[0]
         server_ctx = server_ctx or made[1]
-    client, server = p.SSL_new(client_ctx), p.SSL_new(server_ctx)
+    client, server = new_ssl(client_ctx), new_ssl(server_ctx)
     p.SSL_set_connect_state(client)
     p.SSL_set_accept_state(server)
     if host is not None:
         assert p.SSL_set_tlsext_host_name(client, host) == 1
         assert p.SSL_set1_host(client, host) == 1
     return client, server
+
+
+def new_ssl(ctx: p.SSL_CTX) -> p.SSL:
+    """Make an SSL without role."""
+    ssl = p.SSL_new(ctx)
+    assert ssl is not None
+    return ssl
 
 
 # ---- moving bytes ---------------------------------------------------------
@@ -242,8 +251,8 @@ class MemLink(_Link):
 
     def attach(self) -> None:
         """Put fresh memory BIOs under both ends."""
-        self.client_in, self.client_out = _mem_pair()
-        self.server_in, self.server_out = _mem_pair()
+        self.client_in, self.client_out = mem(), mem()
+        self.server_in, self.server_out = mem(), mem()
         p.SSL_set_bio(self.client, self.client_in, self.client_out)
         p.SSL_set_bio(self.server, self.server_in, self.server_out)
 
@@ -261,8 +270,24 @@ class MemLink(_Link):
         assert p.BIO_set_mem_eof_return(bio, 0) == 1
 
 
-def _mem_pair() -> tuple[p.BIO, p.BIO]:
-    return p.BIO_new(p.BIO_s_mem()), p.BIO_new(p.BIO_s_mem())
+def new_bio(method: p.BIO_METHOD) -> p.BIO:
+    """Make a BIO that must come to be."""
+    bio = p.BIO_new(method)
+    assert bio is not None
+    return bio
+
+
+def mem() -> p.BIO:
+    """Make a memory BIO."""
+    return new_bio(p.BIO_s_mem())
+
+
+def bio_pair(size: int = 0) -> tuple[p.BIO, p.BIO]:
+    """Make two halves that hold so many bytes; 0 for the default."""
+    first, second = p.BIO_new_bio_pair(size, size)
+    assert first is not None
+    assert second is not None
+    return first, second
 
 
 def make_link(**wishes: Any) -> MemLink:
@@ -297,14 +322,14 @@ class PairLink(_Link):
         self.client, self.server = client, server
         self.direct = direct
         if direct:
-            self.client_bio, self.server_bio = p.BIO_new_bio_pair(size, size)
+            self.client_bio, self.server_bio = bio_pair(size)
             self.client_net, self.server_net = (
                 self.server_bio,
                 self.client_bio,
             )
         else:
-            self.client_bio, self.client_net = p.BIO_new_bio_pair(size, size)
-            self.server_bio, self.server_net = p.BIO_new_bio_pair(size, size)
+            self.client_bio, self.client_net = bio_pair(size)
+            self.server_bio, self.server_net = bio_pair(size)
         p.SSL_set_bio(client, self.client_bio, self.client_bio)
         p.SSL_set_bio(server, self.server_bio, self.server_bio)
 
@@ -422,7 +447,7 @@ class RawPeer:
 
     def attach(self) -> None:
         """Put fresh memory BIOs under the SSL."""
-        self.bio_in, self.bio_out = _mem_pair()
+        self.bio_in, self.bio_out = mem(), mem()
         p.SSL_set_bio(self.ssl, self.bio_in, self.bio_out)
 
     def feed(self, data: Union[bytes, str]) -> None:

@@ -53,6 +53,13 @@ def hello_of(stream: bytes) -> messages.ClientHello:
     return messages.ClientHello.parse(body)
 
 
+def suite_of(ssl: p.SSL) -> keys.Suite:
+    """Give the suite that was agreed, as the forge knows it."""
+    cipher = p.SSL_get_current_cipher(ssl)
+    assert cipher is not None
+    return keys.SUITES[p.SSL_CIPHER_get_protocol_id(cipher)]
+
+
 class Capture:
     """A mem link whose bytes and secrets are kept."""
 
@@ -87,9 +94,7 @@ class Capture:
 
     def records(self, side: str) -> Iterator[tuple[int, bytes]]:
         """Give the type and the content of each record of a side."""
-        name = p.SSL_get_current_cipher(self.link.client)
-        assert name is not None
-        suite = keys.SUITES[p.SSL_CIPHER_get_protocol_id(name)]
+        suite = suite_of(self.link.client)
         found = secrets_of(self.lines or self.server_lines)
         side_log = side.upper()
         guard = keys.Protection(

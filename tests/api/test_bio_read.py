@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import pyssl as p
 from pyssl.bio import (
     BIO,
     BIO_new_bio_pair,
@@ -426,3 +427,10 @@ def test_info_callback_of_a_python_type() -> None:
     assert bio.callback_ctrl(99, print) == -2
     assert drain() == [UNSUPPORTED]
     assert new(BIO_s_bio()).ctrl(BIO_CTRL_SET_CALLBACK) == 0
+
+
+@clause("BIO-28", "CV-2")
+def test_info_callback_of_no_bio_is_0() -> None:
+    assert p.BIO_set_info_callback(None, print) == 0
+    assert p.BIO_get_info_callback(None) == (0, None)
+    assert drain() == []

@@ -50,8 +50,8 @@ class Holder:
     """A context or a connection, used through the C-named functions."""
 
     def __init__(self, kind: str) -> None:
-        ctx = p.SSL_CTX_new(p.TLS_server_method())
-        self.it: Any = ctx if kind else p.SSL_new(ctx)
+        ctx = p.SSL_CTX(p.TLS_server_method())
+        self.it: Any = ctx if kind else p.SSL(ctx)
         self.kind = kind
 
     def __call__(self, name: str, *arguments: Any) -> int:
@@ -394,7 +394,7 @@ def load(
 
 def sent(server: p.SSL) -> list[bytes]:
     """Shake hands with a client that trusts nobody: what it was sent."""
-    client = p.SSL_new(p.SSL_CTX_new(p.TLS_client_method()))
+    client = p.SSL(p.SSL_CTX(p.TLS_client_method()))
     p.SSL_set_connect_state(client)
     p.SSL_set_accept_state(server)
     MemLink(client, server).established()
@@ -403,7 +403,7 @@ def sent(server: p.SSL) -> list[bytes]:
 
 def served(holder: Holder) -> list[bytes]:
     """Give the chain that a connection of the holder sends."""
-    return sent(p.SSL_new(holder.it) if holder.kind else holder.it)
+    return sent(p.SSL(holder.it) if holder.kind else holder.it)
 
 
 @clause("CERT-6")
@@ -453,9 +453,9 @@ def test_chain_belongs_to_the_slot_of_its_leaf() -> None:
             [RSA.cert_der, ca.authority().cert_der],
         ),
     ):
-        client = p.SSL_new(p.SSL_CTX_new(p.TLS_client_method()))
+        client = p.SSL(p.SSL_CTX(p.TLS_client_method()))
         p.SSL_set_connect_state(client)
-        server = p.SSL_new(holder.it)
+        server = p.SSL(holder.it)
         p.SSL_set_accept_state(server)
         assert p.SSL_set1_sigalgs_list(client, scheme) == 1
         MemLink(client, server).established()
@@ -471,7 +471,7 @@ def test_chain_belongs_to_the_slot_of_its_leaf() -> None:
 def test_chain_comes_from_the_leaf_then_the_extras_then_the_store(
     own: bool, extra: bool, stored: bool, auto: bool
 ) -> None:
-    ctx = p.SSL_CTX_new(p.TLS_server_method())
+    ctx = p.SSL_CTX(p.TLS_server_method())
     other = ca.authority(name="another root")
     assert p.SSL_CTX_use_certificate(ctx, cert(DEEP)) == 1
     assert p.SSL_CTX_use_PrivateKey_ASN1(0, ctx, DEEP.key_der) == 1
@@ -492,14 +492,14 @@ def test_chain_comes_from_the_leaf_then_the_extras_then_the_store(
         wanted += [other.cert_der]
     elif stored and auto:
         wanted += [MIDDLE.cert_der, DEEP.ca_der]
-    assert sent(p.SSL_new(ctx)) == wanted
+    assert sent(p.SSL(ctx)) == wanted
 
 
 @clause("CERT-10", "CTX-3")
 def test_chain_of_the_context_is_copied_and_the_copy_is_free() -> None:
-    ctx = p.SSL_CTX_new(p.TLS_server_method())
+    ctx = p.SSL_CTX(p.TLS_server_method())
     use_identity(ctx, DEEP)
-    early, own = p.SSL_new(ctx), p.SSL_new(ctx)
+    early, own = p.SSL(ctx), p.SSL(ctx)
     assert p.SSL_CTX_clear_chain_certs(ctx) == 1
     assert p.SSL_add1_chain_cert(own, cert(ca.authority())) == 1
 
@@ -509,7 +509,7 @@ def test_chain_of_the_context_is_copied_and_the_copy_is_free() -> None:
         MIDDLE.cert_der,
         ca.authority().cert_der,
     ]
-    assert sent(p.SSL_new(ctx)) == [DEEP.cert_der]
+    assert sent(p.SSL(ctx)) == [DEEP.cert_der]
 
 
 # ---- CERT-15: passphrases -------------------------------------------------
@@ -612,7 +612,12 @@ def test_client_is_asked_only_if_the_server_requests_a_certificate(
 ) -> None:
     client_ctx, server_ctx = make_contexts(client_auth=asked)
     calls: list[p.SSL] = []
-    p.SSL_CTX_set_cert_cb(client_ctx, lambda ssl, _: calls.append(ssl) or 1)
+
+    def note(ssl: p.SSL, arg: object) -> int:
+        calls.append(ssl)
+        return 1
+
+    p.SSL_CTX_set_cert_cb(client_ctx, note)
     link = MemLink(*make_ends(client_ctx, server_ctx))
     link.established()
 

@@ -27,6 +27,20 @@ ROOT = p.X509.from_der(ca.authority().cert_der)
 OTHER_ROOT = p.X509.from_der(ca.authority(name="another root").cert_der)
 
 
+def new(method: Any = p.TLS_method) -> p.SSL_CTX:
+    """Make a context, which cannot fail."""
+    ctx = p.SSL_CTX_new(method())
+    assert ctx is not None
+    return ctx
+
+
+def new_ssl(ctx: p.SSL_CTX) -> p.SSL:
+    """Make a connection, which cannot fail."""
+    ssl = p.SSL_new(ctx)
+    assert ssl is not None
+    return ssl
+
+
 def names_of(it: Any) -> list[str]:
     """Give the names of the suites of a context or connection."""
     return [p.SSL_CIPHER_get_name(c) for c in it.get_ciphers()]
@@ -54,15 +68,15 @@ DEFAULTS = [
 def test_default_is_the_same_for_every_method_and_reaches_connections(
     method: Any, name: str, value: Any
 ) -> None:
-    ctx = p.SSL_CTX_new(method())
+    ctx = new(method)
     assert getattr(p, f"SSL_CTX_{name}")(ctx) == value
-    assert getattr(p, f"SSL_{name}")(p.SSL_new(ctx)) == value
+    assert getattr(p, f"SSL_{name}")(new_ssl(ctx)) == value
 
 
 @clause("CTX-1", "CV-3")
 @pytest.mark.parametrize("extra", [0, 1, 3])
 def test_connection_lives_for_as_many_frees_as_references(extra: int) -> None:
-    ssl = p.SSL_new(p.SSL_CTX_new(p.TLS_method()))
+    ssl = new_ssl(new())
     for _ in range(extra):
         assert p.SSL_up_ref(ssl) == 1
     for _ in range(extra):
@@ -190,11 +204,11 @@ SETTINGS = [
 def test_setting_is_copied_when_the_connection_is_made(
     setting: Setting,
 ) -> None:
-    server = p.SSL_CTX_new(p.TLS_server_method())
+    server = new(p.TLS_server_method)
     setting.put(server, setting.before)
-    early = p.SSL_new(server)
+    early = new_ssl(server)
     setting.put(server, setting.after)
-    late = p.SSL_new(server)
+    late = new_ssl(server)
     for ssl in (early, late):
         p.SSL_set_accept_state(ssl)
 
@@ -248,8 +262,8 @@ def test_client_certificate_callback_is_looked_up_when_it_is_needed() -> None:
 
 @clause("CTX-3", "CERT-15")
 def test_passphrase_callback_is_looked_up_when_it_is_needed() -> None:
-    ctx = p.SSL_CTX_new(p.TLS_server_method())
-    ssl = p.SSL_new(ctx)
+    ctx = new(p.TLS_server_method)
+    ssl = new_ssl(ctx)
     locked = LEAF.encrypted_key_pem(b"word")
     assert p.SSL_use_PrivateKey_mem(ssl, locked, p.SSL_FILETYPE_PEM) == 0
     reasons()
@@ -284,7 +298,7 @@ def test_looked_up_callbacks_removed_later_are_not_called() -> None:
 
 @clause("CTX-4")
 def test_context_takes_its_trust_and_callbacks_with_it() -> None:
-    ctx = p.SSL_CTX_new(p.TLS_server_method())
+    ctx = new(p.TLS_server_method)
     use_identity(ctx, LEAF)
 
     def callback(*_: Any) -> int:
@@ -323,8 +337,8 @@ def test_freeing_the_connection_drops_its_bios_and_its_context() -> None:
 
 @clause("CTX-4")
 def test_context_with_two_connections_outlives_the_first() -> None:
-    ctx = p.SSL_CTX_new(p.TLS_method())
-    first, second = p.SSL_new(ctx), p.SSL_new(ctx)
+    ctx = new()
+    first, second = new_ssl(ctx), new_ssl(ctx)
     seen = weakref.ref(ctx)
     p.SSL_CTX_free(ctx)
     del ctx

@@ -32,8 +32,8 @@ HOLDERS = ["ctx", "ssl"]
 
 def holder_of(kind: str) -> Any:
     """Give a fresh context, or a connection of one."""
-    ctx = p.SSL_CTX_new(p.TLS_method())
-    return ctx if kind == "ctx" else p.SSL_new(ctx)
+    ctx = p.SSL_CTX(p.TLS_method())
+    return ctx if kind == "ctx" else p.SSL(ctx)
 
 
 # ---- the masks ------------------------------------------------------------

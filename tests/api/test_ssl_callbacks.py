@@ -475,7 +475,7 @@ def test_exporter_agrees_on_both_sides_and_depends_on_its_input() -> None:
 # ---- inside a callback ----------------------------------------------------
 
 
-@clause("INFO-8", "CV-8")
+@clause("CV-8")
 @pytest.mark.parametrize(
     "use",
     [
@@ -512,7 +512,7 @@ def test_io_on_the_same_object_inside_a_callback_is_an_error(
     assert link.server.get_mode() & p.SSL_MODE_ENABLE_PARTIAL_WRITE
 
 
-@clause("INFO-8", "METH-8")
+@clause("METH-8")
 def test_io_on_the_same_object_inside_a_bio_operation_is_an_error() -> None:
     client, _ = make_ends()
     py = PyBio()

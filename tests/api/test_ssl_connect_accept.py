@@ -37,9 +37,9 @@ STATES = [p.SSL_set_connect_state, p.SSL_set_accept_state]
 
 def fresh(method: Callable[[], Any] = p.TLS_method) -> tuple[p.SSL, PyBio]:
     """Give an SSL without role, with a certificate, on a Python BIO."""
-    ctx = p.SSL_CTX_new(method())
+    ctx = p.SSL_CTX(method())
     use_identity(ctx, ca.leaf())
-    ssl, py = p.SSL_new(ctx), PyBio()
+    ssl, py = p.SSL(ctx), PyBio()
     p.SSL_set_bio(ssl, py.bio, py.bio)
     py.calls.clear()
     return ssl, py
@@ -48,7 +48,7 @@ def fresh(method: Callable[[], Any] = p.TLS_method) -> tuple[p.SSL, PyBio]:
 def without_roles() -> MemLink:
     """Give a mem link whose ends have no role."""
     client_ctx, server_ctx = make_contexts()
-    return MemLink(p.SSL_new(client_ctx), p.SSL_new(server_ctx))
+    return MemLink(p.SSL(client_ctx), p.SSL(server_ctx))
 
 
 # ---- SSL_connect, SSL_accept ----------------------------------------------
@@ -231,7 +231,7 @@ def test_role_that_the_method_forbids_is_refused_by_the_calls(
 
 @clause("HS-37")
 def test_accept_without_certificate_waits_for_the_hello() -> None:
-    client, server = make_ends(server_ctx=p.SSL_CTX_new(p.TLS_method()))
+    client, server = make_ends(server_ctx=p.SSL_CTX(p.TLS_method()))
     link = PyLink(client, server)
     for _ in range(2):
         assert outcome(server, p.SSL_accept(server)) == WANT_READ
@@ -302,7 +302,7 @@ def test_last_role_set_before_a_handshake_wins() -> None:
 
 @clause("HS-41", "HS-42", "HS-43")
 def test_accept_state_in_a_client_handshake_begins_anew() -> None:
-    generic = p.SSL_CTX_new(p.TLS_method())
+    generic = p.SSL_CTX(p.TLS_method())
     link = MemLink(*make_ends(client_ctx=generic))
     link.step()  # the server's flight is on its way to the client
     p.ERR_raise(*FOREIGN)
@@ -367,9 +367,9 @@ def test_role_set_anew_with_fresh_transport_connects_again() -> None:
 
 @clause("HS-41", "HS-42")
 def test_ends_may_swap_their_roles() -> None:
-    ctx = p.SSL_CTX_new(p.TLS_method())
+    ctx = p.SSL_CTX(p.TLS_method())
     use_identity(ctx, ca.leaf())
-    one, other = p.SSL_new(ctx), p.SSL_new(ctx)
+    one, other = p.SSL(ctx), p.SSL(ctx)
     for client, server in ((one, other), (other, one)):
         p.SSL_set_connect_state(client)
         p.SSL_set_accept_state(server)

@@ -93,8 +93,8 @@ def test_server_writes_nothing_until_the_hello_is_whole() -> None:
 @METHODS
 @clause("HS-2", "HS-4", "HS-40", "GE-6")
 def test_handshake_without_role_is_refused_and_then_works(method: Any) -> None:
-    ctx = p.SSL_CTX_new(method())
-    ssl, py = p.SSL_new(ctx), PyBio()
+    ctx = p.SSL_CTX(method())
+    ssl, py = p.SSL(ctx), PyBio()
     p.SSL_set_bio(ssl, py.bio, py.bio)
     py.calls.clear()
 
@@ -118,7 +118,7 @@ def test_handshake_without_role_is_refused_and_then_works(method: Any) -> None:
 @clause("HS-2")
 def test_both_ends_complete_after_a_call_without_role() -> None:
     client_ctx, server_ctx = make_contexts()
-    client, server = p.SSL_new(client_ctx), p.SSL_new(server_ctx)
+    client, server = p.SSL(client_ctx), p.SSL(server_ctx)
     link = MemLink(client, server)
     for ssl in (client, server):
         assert outcome(ssl, p.SSL_do_handshake(ssl)) == (-1, 1)
@@ -402,6 +402,8 @@ def test_want_read_on_a_pair_leaves_a_read_request(
     hello = hello_of_a_client()
     ssl = make_ends()[1]
     bio, net = p.BIO_new_bio_pair(size, size)
+    assert bio is not None
+    assert net is not None
     p.SSL_set_bio(ssl, bio, bio)
     put(net, hello[:fed])
 
@@ -531,6 +533,17 @@ def test_call_after_completion_is_1_without_io(closed: bool) -> None:
             assert p.SSL_want(ssl) == p.SSL_NOTHING
     assert reasons() == [FOREIGN]
     assert link.client_py.calls == link.server_py.calls == []
+
+
+@clause("HS-19")
+def test_call_after_the_peer_closed_is_still_1() -> None:
+    link = connected()
+    p.SSL_shutdown(link.server)
+    link.move()
+    got = p.SSL_read(link.client, bytearray(1))
+    assert outcome(link.client, got) == (0, 6)
+
+    assert outcome(link.client, p.SSL_do_handshake(link.client)) == (1, 0)
 
 
 CARRIERS: list[Callable[[p.SSL], int]] = [

@@ -176,7 +176,7 @@ def test_user_canceled_is_passed_over_four_times(count: int) -> None:
 # ---- HS-16, HS-17: the transport ------------------------------------------
 
 
-FLIGHTS = {
+FLIGHTS: dict[str, Callable[[bytes], bytes]] = {
     "nothing": lambda whole: b"",
     "part of a header": lambda whole: whole[:3],
     "a header": lambda whole: whole[:5],
@@ -587,7 +587,7 @@ def test_server_refuses_its_client_with_reason_and_alert(case: Case) -> None:
 
 @clause("HS-18", "HS-37", "HS-22")
 def test_server_without_certificate_fails_with_the_hello() -> None:
-    ssl = p.SSL_new(p.SSL_CTX_new(p.TLS_server_method()))
+    ssl = p.SSL(p.SSL_CTX(p.TLS_server_method()))
     p.SSL_set_accept_state(ssl)
     forge = ForgeClient()
     victim = Victim(ssl, forge)

@@ -113,7 +113,7 @@ def test_key_update_of_the_peer_is_honoured_while_closing(
 @clause("RW-29", "RW-18")
 def test_key_update_during_a_pending_write_waits_for_the_next_record() -> None:
     link = links.connected()
-    half, net = p.BIO_new_bio_pair(2000, 2000)
+    half, net = links.bio_pair(2000)
     p.SSL_set0_wbio(link.client, half)
     data = wire.pattern(100_000)
     assert wire.write(link.client, data) == wire.WANT_WRITE

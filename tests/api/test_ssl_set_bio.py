@@ -9,7 +9,7 @@ from typing import Any, Callable, Optional
 import pytest
 
 import pyssl as p
-from tests.api import links
+from tests.api import links, wire
 from tests.api.bios import FILTER
 from tests.clauses import clause
 
@@ -177,6 +177,14 @@ def test_bios_under_garbage_collection_are_destroyed_once(row: Row) -> None:
     } == dict.fromkeys(calls, 1)
 
 
+def _noting(gone: list[str], what: str) -> Callable[[p.BIO], int]:
+    def destroy(_: p.BIO) -> int:
+        gone.append(what)
+        return 1
+
+    return destroy
+
+
 @clause("OWN-2")
 def test_free_releases_the_whole_chain_of_each_direction() -> None:
     gone: list[str] = []
@@ -185,11 +193,8 @@ def test_free_releases_the_whole_chain_of_each_direction() -> None:
         found = []
         for part, kind in (("head", FILTER), ("tail", 0x400 | 200)):
             method = p.BIO_meth_new(kind, part)
-            what = f"{name} {part}"
-            p.BIO_meth_set_destroy(
-                method, lambda _, what=what: gone.append(what) or 1
-            )
-            found.append(p.BIO_new(method))
+            p.BIO_meth_set_destroy(method, _noting(gone, f"{name} {part}"))
+            found.append(links.new_bio(method))
         assert p.BIO_push(found[0], found[1]) is found[0]
         p.BIO_free(found[1])
         return found[0]
@@ -222,12 +227,13 @@ def test_set_bio_when_the_bio_was_given_up_is_a_value_error() -> None:
     ssl, py, other = _new(), links.PyBio(), links.PyBio()
     p.SSL_set_bio(ssl, py.bio, py.bio)
     p.BIO_free(py.bio)
-    for refused in (
+    tries: list[Callable[[], None]] = [
         lambda: p.SSL_set_bio(ssl, py.bio, other.bio),
         lambda: p.SSL_set_bio(ssl, other.bio, py.bio),
         lambda: p.SSL_set0_rbio(ssl, py.bio),
         lambda: p.SSL_set0_wbio(ssl, py.bio),
-    ):
+    ]
+    for refused in tries:
         with pytest.raises(ValueError):
             refused()
         assert p.SSL_get_rbio(ssl) is py.bio
@@ -239,7 +245,7 @@ def test_set_bio_when_the_bio_was_given_up_is_a_value_error() -> None:
 def test_set0_when_the_other_bio_was_given_up_keeps_it() -> None:
     link = links.make_link()
     assert p.BIO_free(link.client_in) == 1
-    fresh = p.BIO_new(p.BIO_s_mem())
+    fresh = links.mem()
     p.SSL_set0_wbio(link.client, fresh)
     assert p.SSL_get_rbio(link.client) is link.client_in
     assert p.SSL_get_wbio(link.client) is fresh
@@ -256,12 +262,13 @@ def test_set0_when_the_other_bio_was_given_up_keeps_it() -> None:
 def test_set_bio_when_given_no_bio_changes_nothing(bad: Any) -> None:
     ssl, py = _new(), links.PyBio()
     p.SSL_set_bio(ssl, py.bio, py.bio)
-    for refused in (
+    tries: list[Callable[[], None]] = [
         lambda: p.SSL_set_bio(ssl, bad, None),
         lambda: p.SSL_set_bio(ssl, None, bad),
         lambda: p.SSL_set0_rbio(ssl, bad),
         lambda: p.SSL_set0_wbio(ssl, bad),
-    ):
+    ]
+    for refused in tries:
         with pytest.raises(TypeError):
             refused()
         assert p.SSL_get_rbio(ssl) is py.bio
@@ -319,7 +326,7 @@ def test_get_bio_gives_the_object_that_was_set() -> None:
     ssl = _new()
     assert p.SSL_get_rbio(ssl) is None
     assert p.SSL_get_wbio(ssl) is None
-    rbio, wbio = p.BIO_new(p.BIO_s_mem()), p.BIO_new(p.BIO_s_mem())
+    rbio, wbio = links.mem(), links.mem()
     p.SSL_set_bio(ssl, rbio, wbio)
     assert p.SSL_get_rbio(ssl) is rbio
     assert p.SSL_get_wbio(ssl) is wbio
@@ -400,12 +407,12 @@ def test_set_bio_within_a_record_goes_on_over_the_new_one() -> None:
 def test_set_bio_none_leaves_an_ssl_without_bio(missing: str) -> None:
     link = links.make_link()
     rbio, wbio = link.client_in, link.client_out
-    none = {
+    none: dict[str, Callable[[], None]] = {
         "both": lambda: p.SSL_set_bio(link.client, None, None),
         "read": lambda: p.SSL_set0_rbio(link.client, None),
         "write": lambda: p.SSL_set0_wbio(link.client, None),
-    }[missing]
-    none()
+    }
+    none[missing]()
     for _ in range(2):
         ret = p.SSL_do_handshake(link.client)
         assert links.outcome(link.client, ret) == (-1, 1)
@@ -420,13 +427,8 @@ def test_set_bio_none_when_established_refuses_and_stays_usable() -> None:
     link = links.connected()
     rbio, wbio = link.client_in, link.client_out
     p.SSL_set_bio(link.client, None, None)
-    for operate in (
-        lambda: p.SSL_read(link.client, bytearray(9)),
-        lambda: p.SSL_peek(link.client, bytearray(9)),
-        lambda: p.SSL_write(link.client, b"x"),
-        lambda: p.SSL_shutdown(link.client),
-    ):
-        assert links.outcome(link.client, operate()) == (-1, 1)
+    for operate in (*wire.IO.values(), wire.shutdown):
+        assert operate(link.client) == (-1, 1)
         assert links.reasons() == [(20, p.SSL_R_BIO_NOT_SET)]
     assert p.SSL_get_shutdown(link.client) == 0
     p.SSL_set_bio(link.client, rbio, wbio)
@@ -434,24 +436,42 @@ def test_set_bio_none_when_established_refuses_and_stays_usable() -> None:
     link.send(link.server, b"and here")
 
 
+@clause("OWN-6", "HS-21", "RW-18")
+def test_set_bio_within_a_write_sends_the_rest_over_the_new_one() -> None:
+    link = links.connected()
+    half, net = links.bio_pair(100)
+    data = wire.pattern(5000)
+    p.SSL_set0_wbio(link.client, half)
+    assert wire.write(link.client, data) == wire.WANT_WRITE
+    octets = links.take(net)
+    fresh = links.mem()
+    p.SSL_set0_wbio(link.client, fresh)
+    assert wire.write(link.client, data) == (5000, 0)
+    octets += links.take(fresh)
+    assert wire.records(octets) == [(23, 5017)]
+    links.put(link.server_in, octets)
+    assert links.read(link.server) == data
+
+
 @clause("OWN-7")
 def test_set_bio_leaves_the_error_queue_alone() -> None:
     ssl, py = _new(), links.PyBio()
-    mem = p.BIO_new(p.BIO_s_mem())
+    mem = links.mem()
     for stale in (False, True):
         if stale:
-            assert p.BIO_write(p.BIO_new(p.BIO_s_bio()), b"x") == -1
+            assert p.BIO_write(links.new_bio(p.BIO_s_bio()), b"x") == -1
         before = p.ERR_peek_error()
         assert bool(before) is stale
-        for call in (
+        calls: list[Callable[[], object]] = [
             lambda: p.SSL_set_bio(ssl, py.bio, mem),
             lambda: p.SSL_set_bio(ssl, py.bio, mem),
             lambda: p.SSL_set0_rbio(ssl, mem),
             lambda: p.SSL_set0_wbio(ssl, py.bio),
             lambda: p.SSL_set0_wbio(ssl, None),
             lambda: p.SSL_set_bio(ssl, None, None),
-        ):
-            assert call() is None  # type: ignore[func-returns-value]
+        ]
+        for call in calls:
+            assert call() is None
             p.SSL_get_rbio(ssl)
             p.SSL_get_wbio(ssl)
             assert p.ERR_peek_error() == before

@@ -18,6 +18,8 @@ from tests.clauses import clause
 
 DESCRIPTOR = 0x100
 
+Socks = tuple[socket.socket, socket.socket]
+
 SETTERS: dict[str, Callable[[p.SSL, int], int]] = {
     "set_fd": p.SSL_set_fd,
     "set_rfd": p.SSL_set_rfd,
@@ -26,7 +28,7 @@ SETTERS: dict[str, Callable[[p.SSL, int], int]] = {
 
 
 @pytest.fixture
-def socks() -> Iterator[tuple[socket.socket, socket.socket]]:
+def socks() -> Iterator[Socks]:
     near, far = socket.socketpair()
     with near, far:
         yield near, far
@@ -44,10 +46,11 @@ def _fds(ssl: p.SSL) -> tuple[int, int, int]:
 
 
 @clause("FDS-1")
-def test_set_fd_sets_one_socket_bio_for_both_directions(socks) -> None:
+def test_set_fd_sets_one_socket_bio_for_both_directions(socks: Socks) -> None:
     ssl, fd = _new(), socks[0].fileno()
     assert p.SSL_set_fd(ssl, fd) == 1
     bio = p.SSL_get_rbio(ssl)
+    assert bio is not None
     assert p.SSL_get_wbio(ssl) is bio
     assert p.BIO_method_type(bio) == p.BIO_TYPE_SOCKET
     assert p.BIO_get_close(bio) == p.BIO_NOCLOSE
@@ -56,7 +59,7 @@ def test_set_fd_sets_one_socket_bio_for_both_directions(socks) -> None:
 
 
 @clause("FDS-1", "OWN-2")
-def test_set_fd_releases_the_bios_held_before(socks) -> None:
+def test_set_fd_releases_the_bios_held_before(socks: Socks) -> None:
     ssl, rbio, wbio = _new(), links.PyBio(), links.PyBio()
     p.SSL_set_bio(ssl, rbio.bio, wbio.bio)
     p.BIO_free(rbio.bio)
@@ -67,7 +70,9 @@ def test_set_fd_releases_the_bios_held_before(socks) -> None:
 
 @clause("FDS-1")
 @pytest.mark.parametrize("setter", SETTERS)
-def test_descriptor_stays_open_when_the_ssl_goes(setter: str, socks) -> None:
+def test_descriptor_stays_open_when_the_ssl_goes(
+    setter: str, socks: Socks
+) -> None:
     near, far = socks
     ssl = _new()
     assert SETTERS[setter](ssl, near.fileno()) == 1
@@ -86,7 +91,7 @@ def test_descriptor_stays_open_when_the_ssl_goes(setter: str, socks) -> None:
 @clause("FDS-1")
 @pytest.mark.parametrize("setter", SETTERS)
 def test_set_fd_when_memory_is_short_is_0_with_an_entry(
-    setter: str, socks
+    setter: str, socks: Socks
 ) -> None:
     from pyssl._ffi import lib
 
@@ -111,9 +116,9 @@ def test_set_fd_carries_a_whole_connection() -> None:
 
 
 @clause("FDS-2")
-def test_set_rfd_and_set_wfd_set_one_direction_only(socks) -> None:
+def test_set_rfd_and_set_wfd_set_one_direction_only(socks: Socks) -> None:
     near, far = (sock.fileno() for sock in socks)
-    ssl, other = _new(), p.BIO_new(p.BIO_s_mem())
+    ssl, other = _new(), links.mem()
 
     p.SSL_set_bio(ssl, other, other)
     assert p.SSL_set_rfd(ssl, near) == 1
@@ -129,13 +134,14 @@ def test_set_rfd_and_set_wfd_set_one_direction_only(socks) -> None:
     assert _fds(ssl) == (near, near, far)
     assert p.SSL_get_rbio(ssl) is not p.SSL_get_wbio(ssl)
     for bio in (p.SSL_get_rbio(ssl), p.SSL_get_wbio(ssl)):
+        assert bio is not None
         assert p.BIO_get_close(bio) == p.BIO_NOCLOSE
 
 
 @clause("FDS-2")
 @pytest.mark.parametrize("first", ["set_rfd", "set_wfd"])
 def test_set_rfd_and_set_wfd_of_one_descriptor_share_a_bio(
-    first: str, socks
+    first: str, socks: Socks
 ) -> None:
     second = "set_wfd" if first == "set_rfd" else "set_rfd"
     ssl, fd = _new(), socks[0].fileno()
@@ -147,18 +153,22 @@ def test_set_rfd_and_set_wfd_of_one_descriptor_share_a_bio(
 
 
 @clause("FDS-2")
-def test_set_rfd_shares_no_bio_that_is_no_socket(socks) -> None:
+def test_set_rfd_shares_no_bio_that_is_no_socket(socks: Socks) -> None:
     ssl, fd = _new(), socks[0].fileno()
     plain = p.BIO_new_fd(fd, p.BIO_NOCLOSE)
     p.SSL_set0_wbio(ssl, plain)
     assert p.SSL_set_rfd(ssl, fd) == 1
-    assert p.SSL_get_rbio(ssl) is not plain
-    assert p.BIO_method_type(p.SSL_get_rbio(ssl)) == p.BIO_TYPE_SOCKET
+    made = p.SSL_get_rbio(ssl)
+    assert made is not None
+    assert made is not plain
+    assert p.BIO_method_type(made) == p.BIO_TYPE_SOCKET
     assert p.SSL_get_wbio(ssl) is plain
 
 
 @clause("FDS-2")
-def test_set_wfd_when_the_shared_bio_was_given_up_still_shares(socks) -> None:
+def test_set_wfd_when_the_shared_bio_was_given_up_still_shares(
+    socks: Socks,
+) -> None:
     ssl, fd = _new(), socks[0].fileno()
     sock_bio = p.BIO_new_socket(fd, p.BIO_NOCLOSE)
     p.SSL_set0_rbio(ssl, sock_bio)
@@ -212,7 +222,7 @@ def test_set_fd_takes_any_number_and_io_fails_with_ebadf(
     setter: str, fd: int
 ) -> None:
     ssl = _new()
-    mem = p.BIO_new(p.BIO_s_mem())
+    mem = links.mem()
     p.SSL_set_bio(ssl, mem, mem)
     assert SETTERS[setter](ssl, fd) == 1
     assert links.reasons() == []
@@ -237,10 +247,27 @@ def test_read_of_a_bad_descriptor_fails_with_ebadf() -> None:
     link.send(link.server, b"back again")
 
 
+@clause("FDS-1", "CV-9", "HS-17", "RW-8")
+def test_read_of_a_reset_socket_is_syscall_once_and_then_the_end() -> None:
+    with links.SockLink(*links.make_ends()) as link:
+        link.handshake()
+        # What the peer has not read makes its close a reset.
+        assert p.SSL_write(link.client, b"never read") == 10
+        link.server_sock.close()
+        got = p.SSL_read(link.client, bytearray(9))
+        assert links.outcome(link.client, got) == (-1, p.SSL_ERROR_SYSCALL)
+        assert link.client.last_errno() == errno.ECONNRESET
+        assert links.reasons() == []
+        got = p.SSL_read(link.client, bytearray(9))
+        assert links.outcome(link.client, got) == (0, p.SSL_ERROR_SSL)
+        unexpected = p.SSL_R_UNEXPECTED_EOF_WHILE_READING
+        assert links.reasons() == [(p.ERR_LIB_SSL, unexpected)]
+
+
 @clause("FDS-3", "CV-2")
 @pytest.mark.parametrize("setter", SETTERS)
 def test_set_fd_of_what_is_no_number_changes_nothing(
-    setter: str, socks
+    setter: str, socks: Socks
 ) -> None:
     ssl = _new()
     fd = socks[0].fileno()
@@ -257,10 +284,10 @@ def test_set_fd_of_what_is_no_number_changes_nothing(
 def test_get_fd_without_descriptor_is_minus_1() -> None:
     ssl = _new()
     assert _fds(ssl) == (-1, -1, -1)
-    mem = p.BIO_new(p.BIO_s_mem())
+    mem = links.mem()
     p.SSL_set_bio(ssl, mem, mem)
     assert _fds(ssl) == (-1, -1, -1)
-    half, _ = p.BIO_new_bio_pair(0, 0)
+    half, _ = links.bio_pair()
     p.SSL_set_bio(ssl, half, links.PyBio().bio)
     assert _fds(ssl) == (-1, -1, -1)
 
@@ -268,13 +295,13 @@ def test_get_fd_without_descriptor_is_minus_1() -> None:
 @clause("FDS-4")
 def test_get_fd_of_a_socket_bio_without_descriptor_is_minus_1() -> None:
     ssl = _new()
-    bio = p.BIO_new(p.BIO_s_socket())
+    bio = links.new_bio(p.BIO_s_socket())
     p.SSL_set_bio(ssl, bio, bio)
     assert _fds(ssl) == (-1, -1, -1)
 
 
 @clause("FDS-4")
-def test_get_fd_on_a_half_set_object_leaves_no_entry(socks) -> None:
+def test_get_fd_on_a_half_set_object_leaves_no_entry(socks: Socks) -> None:
     ssl, fd = _new(), socks[0].fileno()
     assert p.SSL_set_wfd(ssl, fd) == 1
     assert links.reasons() == []
@@ -282,14 +309,15 @@ def test_get_fd_on_a_half_set_object_leaves_no_entry(socks) -> None:
 
 
 @clause("FDS-4")
-def test_get_fd_looks_behind_the_filters_of_a_chain(socks) -> None:
+def test_get_fd_looks_behind_the_filters_of_a_chain(socks: Socks) -> None:
     near, far = (sock.fileno() for sock in socks)
     ssl = _new()
 
     def chain(fd: int) -> p.BIO:
-        head = p.BIO_new(p.BIO_meth_new(FILTER, "filter"))
+        head = links.new_bio(p.BIO_meth_new(FILTER, "filter"))
         sock_bio = p.BIO_new_socket(fd, p.BIO_NOCLOSE)
-        return p.BIO_push(head, sock_bio)
+        assert p.BIO_push(head, sock_bio) is head
+        return head
 
     p.SSL_set_bio(ssl, chain(near), chain(far))
     assert _fds(ssl) == (near, near, far)
@@ -305,7 +333,7 @@ def test_get_fd_asks_a_descriptor_bio_in_python() -> None:
 
     ssl, method = _new(), p.BIO_meth_new(SOURCE | DESCRIPTOR, "test")
     p.BIO_meth_set_ctrl(method, ctrl)
-    bio = p.BIO_new(method)
+    bio = links.new_bio(method)
     p.SSL_set_bio(ssl, bio, bio)
     assert _fds(ssl) == (77, 77, 77)
     assert p.BIO_C_GET_FD in asked
@@ -314,7 +342,7 @@ def test_get_fd_asks_a_descriptor_bio_in_python() -> None:
 @clause("FDS-4")
 def test_get_fd_of_a_descriptor_bio_that_cannot_tell_leaves_no_entry() -> None:
     ssl = _new()
-    bio = p.BIO_new(p.BIO_meth_new(SOURCE | DESCRIPTOR, "test"))
+    bio = links.new_bio(p.BIO_meth_new(SOURCE | DESCRIPTOR, "test"))
     p.SSL_set_bio(ssl, bio, bio)
     assert _fds(ssl) == (-1, -1, -1)
 
@@ -322,7 +350,7 @@ def test_get_fd_of_a_descriptor_bio_that_cannot_tell_leaves_no_entry() -> None:
 @clause("FDS-4")
 def test_get_fd_leaves_older_entries_in_the_queue() -> None:
     ssl = _new()
-    assert p.BIO_write(p.BIO_new(p.BIO_s_bio()), b"x") == -1
+    assert p.BIO_write(links.new_bio(p.BIO_s_bio()), b"x") == -1
     before = p.ERR_peek_error()
     assert p.SSL_get_fd(ssl) == p.SSL_get_wfd(ssl) == -1
     assert p.ERR_peek_error() == before

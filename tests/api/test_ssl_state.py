@@ -109,7 +109,7 @@ def state_of(ssl: p.SSL) -> str:
     "method", [p.TLS_method, p.TLS_client_method, p.TLS_server_method]
 )
 def test_new_object_is_before_any_handshake(method: Any) -> None:
-    ssl = p.SSL_new(p.SSL_CTX_new(method()))
+    ssl = p.SSL(p.SSL_CTX(method()))
 
     assert sample(ssl) == NEW
     p.SSL_set_connect_state(ssl)
@@ -402,7 +402,7 @@ def test_strings_inside_the_callbacks_of_a_handshake() -> None:
     ],
 )
 def test_is_server_by_role_else_by_method(method: Any, alone: int) -> None:
-    ssl = p.SSL_new(p.SSL_CTX_new(method()))
+    ssl = p.SSL(p.SSL_CTX(method()))
 
     assert p.SSL_is_server(ssl) == alone
     p.SSL_set_connect_state(ssl)
@@ -417,7 +417,7 @@ def test_is_server_by_role_else_by_method(method: Any, alone: int) -> None:
 def test_role_of_a_call_counts_at_once_and_outlives_clear(
     call: Any, fails: bool
 ) -> None:
-    ssl = p.SSL_new(p.SSL_CTX_new(p.TLS_method()))
+    ssl = p.SSL(p.SSL_CTX(p.TLS_method()))
     expected = int(call is p.SSL_accept)
     if not fails:
         py = PyBio()

@@ -155,7 +155,8 @@ class End:
         """Call the core, answering its questions, until it says more."""
         while True:
             io = function(self.conn, *args)
-            if io != lib.PYS_IO_BIO:
+            counts = function in (lib.pys_conn_read, lib.pys_conn_write)
+            if io != (-lib.PYS_IO_BIO if counts else lib.PYS_IO_BIO):
                 return int(io)
             for writing in (0, 1):
                 asked = lib.pys_bio_asked(self.bio, writing)
@@ -207,19 +208,19 @@ class End:
 
     def write(self, data: bytes) -> int:
         """Write all of data; give the last outcome."""
-        done = ffi.new("size_t *")
         raw = ffi.from_buffer(data)
         while True:
-            io = self.call(lib.pys_conn_write, raw, len(data), done)
-            if io != lib.PYS_IO_WANT_WRITE:
-                return io
+            n = self.call(lib.pys_conn_write, raw, len(data))
+            if n != -lib.PYS_IO_WANT_WRITE:
+                return int(lib.PYS_IO_DONE) if n >= 0 else -n
 
     def read(self, n: int = 20000) -> tuple[int, bytes]:
         """Read once; give the outcome and the bytes."""
         out = ffi.new("uint8_t[]", n)
-        got = ffi.new("size_t *")
-        io = self.call(lib.pys_conn_read, out, n, got, False)
-        return io, bytes(ffi.buffer(out, got[0]))
+        got = self.call(lib.pys_conn_read, out, n, False)
+        if got < 0:
+            return -got, b""
+        return int(lib.PYS_IO_DONE), bytes(ffi.buffer(out, got))
 
 
 class Pair:

@@ -63,6 +63,54 @@ def test_hmac_with_a_key_about_a_block_long_hashes_it_only_above(
     assert core.hmac(alg, key, b"x") == hmac.new(key, b"x", ALGS[alg]).digest()
 
 
+@clause("RFC 2104 2")
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(sorted(ALGS)),
+            st.sampled_from([0, 1, 32, 33, 48, 64, 65, 128, 129]),
+            st.sampled_from([b"\0", b"k", b"q"]),
+        ),
+        max_size=12,
+    )
+)
+def test_hmac_with_keys_in_turn_is_of_the_key_given(turns) -> None:
+    core = crypto_core.core()
+    for alg, n, byte in turns:
+        # Keys of one length differ in the last byte alone.
+        key = (b"k" * n)[:-1] + byte if n else b""
+
+        made = core.hmac(alg, key, b"data")
+
+        assert made == hmac.new(key, b"data", ALGS[alg]).digest()
+
+
+@pytest.mark.parametrize("alg", ALGS)
+def test_hmac_after_hashing_with_its_scratch_is_the_same(core, alg) -> None:
+    lib = core.lib
+    h = core.ffi.gc(lib.pys_hash_new(), lib.pys_hash_free)
+    out = core.ffi.new("uint8_t[48]")
+    want = hmac.new(b"key", b"data", ALGS[alg]).digest()
+    assert core.hmac(alg, b"key", b"data") == want
+
+    for other in ALGS:
+        assert lib.pys_hash_begin(h, other)
+        assert lib.pys_hash_peek(h, core.scratch, out)
+        assert core.hmac(alg, b"key", b"data") == want
+        assert lib.pys_hash_begin(core.scratch, other)
+        assert core.hmac(alg, b"key", b"data") == want
+
+
+@pytest.mark.parametrize("alg", ALGS)
+def test_hash_of_nothing_is_that_of_no_bytes(core, alg) -> None:
+    n = core.hash_len(alg)
+
+    made = core.ffi.buffer(core.lib.pys_hash_of_nothing(alg), n)
+
+    assert bytes(made) == getattr(hashlib, ALGS[alg])().digest()
+
+
 @clause("RFC 5869 2.3", "L is at most 255 hashes")
 @pytest.mark.parametrize("alg", ALGS)
 def test_hkdf_expand_past_255_hashes_is_refused(core, alg) -> None:

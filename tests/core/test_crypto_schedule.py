@@ -411,6 +411,22 @@ def test_schedule_takes_the_64_bytes_of_the_hybrid(core, case) -> None:
     assert keys.server_handshake == want["server_handshake_traffic_secret"]
 
 
+@clause("RFC 8446 7.1")
+@pytest.mark.parametrize("alg", [0, 1])
+def test_schedule_without_a_psk_is_that_of_a_psk_of_zeros(core, alg) -> None:
+    n = core.hash_len(alg)
+    walked = []
+    for psk in (b"", bytes(n), b"", b"psk" * 10):
+        keys = Schedule(core, alg, psk)
+        early = keys.stage
+        keys.handshake(b"s" * 32, b"h" * n)
+        keys.master(b"H" * n)
+        walked.append((early, keys.client_handshake, keys.stage))
+
+    assert walked[0] == walked[1] == walked[2]
+    assert all(a != b for a, b in zip(walked[0], walked[3]))
+
+
 @clause("RFC 8446 7.2")
 @pytest.mark.parametrize("alg", [0, 1])
 def test_next_traffic_secret_is_expand_label_of_the_last(core, alg) -> None:

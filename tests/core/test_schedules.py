@@ -94,6 +94,10 @@ def test_handshake_when_the_stream_ends_at_each_byte_fails_with_294(
         end = getattr(pair, side)
         mine, theirs = pair.handshake()
         io = mine if side == "client" else theirs
+        if io == lib.PYS_IO_DONE:
+            # ECDSA signatures differ in length: this stream was shorter.
+            assert at >= end.taken >= whole - 8
+            continue
         assert io == lib.PYS_IO_FAULT, at
         assert end.reasons == [UNEXPECTED_EOF], at
         assert end.dead

@@ -1,0 +1,6 @@
+"""Measures TLS packages on the same work in one run: python -m pyssl.bench.
+
+`peers` holds one small adapter a package, `scenarios` the work, `rounds` the
+order in which it is done, `stats` what is made of the numbers, `report` how
+they are shown, and `pki` the certificates.
+"""
