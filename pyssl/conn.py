@@ -250,6 +250,8 @@ class SSL(Attached, Resumption):
             self._tell_cache(conn)
             if self._watching:
                 self._tell_sessions(conn)
+            if io == _DONE:
+                self._done(conn)
             if io in (_DONE, _WANT_READ):  # the usual ends, in short
                 self._both_note(_NOTHING if io == _DONE else _READING)
                 return 1 if io == _DONE else -1
@@ -258,8 +260,6 @@ class SSL(Attached, Resumption):
                 self._serve(1)
             elif io != _ASK or not asks.answer(self, conn):
                 break
-        if io == _DONE:
-            self._done(conn)
         writing = int(lib.pys_conn_want(conn, 1) == _WRITING)
         ret = self._ended(conn, io, writing)
         self._both_note(self._write_want if writing else self._read_want)
@@ -280,13 +280,12 @@ class SSL(Attached, Resumption):
             lib.pys_conn_keep_keylog(conn, self._keylogging)
         self._watch(conn)
         rbio, wbio = self._rbio, self._wbio
-        if rbio is None or wbio is None:
+        if self._role == _NO_ROLE or rbio is None or wbio is None:
             return
         if rbio._epoch != self._read_epoch or wbio._epoch != self._write_epoch:
             self._pass_bios(conn)
         if (
-            self._role != _NO_ROLE
-            and err.thread_state().queue
+            err.thread_state().queue
             and not lib.pys_conn_get_shutdown(conn) & _RECEIVED
         ):
             err.clear()
@@ -371,6 +370,7 @@ class SSL(Attached, Resumption):
                 and lock.acquire(False)
             ):
                 self._reader = me
+                ended = None
                 try:
                     into = _from_buffer(_BYTES, buf, True)
                     n: int = _do_read(self._conn, into, len(into), False)
@@ -379,13 +379,19 @@ class SSL(Attached, Resumption):
                         self._reading_thread = me
                         self._last = 0
                         return n
-                    if n < 0 and -n not in _GO_ON:
-                        return self._read_ended(self._conn, -n)
+                    if n == -_NEWS:
+                        self._turn(self._conn, _NEWS)
+                    elif n < 0 and -n not in _GO_ON:
+                        ended = self._read_ended(self._conn, -n)
                 except (TypeError, BufferError):
                     pass
                 finally:
                     self._reader = 0
                     lock.release()
+                if self._parked is not None:
+                    self._raise_parked()
+                if ended is not None:
+                    return ended
         return self._read(buf, num, False)
 
     def peek(self, buf: Any, num: int | None = None) -> int:

@@ -260,7 +260,7 @@ class SessionCalls(Identities):
         Errors:
             ValueError: no key, or more than 16.
         """
-        parts = [memoryview(source(key)).tobytes() for key in keys]
+        parts = [bytes(source(key)) for key in keys]
         if not 1 <= len(parts) <= TICKET_KEYS_MAX:
             raise ValueError(f"1 to {TICKET_KEYS_MAX} keys, not {len(parts)}")
         if any(len(part) != TICKET_KEY_LEN for part in parts):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from threading import RLock
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -13,7 +13,8 @@ from pyssl.exdata import ExCallback, Registry
 from pyssl.x509 import X509
 
 # For counts of references and the table of shared parts; held for moments.
-_COUNTING = allocate_lock()
+# The garbage collector may come in between and free a connection.
+_COUNTING = RLock()
 
 
 class _Shared:
@@ -22,7 +23,7 @@ class _Shared:
     It lives as long as a wrapper, or a connection that uses the session.
     """
 
-    __slots__ = ("__weakref__", "alone", "ex", "handle")
+    __slots__ = ("__weakref__", "alone", "ex", "handle", "known")
 
     def __init__(self, handle: Any, alone: bool) -> None:
         """Take over a reference.
@@ -33,12 +34,13 @@ class _Shared:
         """
         self.handle = own(handle, lib.pys_session_free)
         self.alone = alone
+        self.known = False
         self.ex: dict[int, Any] | None = None
 
     def __del__(self) -> None:
         """Run the free callbacks of application data."""
         registry = SSL_SESSION._registry
-        if registry.watched and hasattr(self, "ex"):
+        if registry.watched and getattr(self, "known", False):
             registry.gone(_wrapper(self), self.ex)
 
 
@@ -66,17 +68,14 @@ def made(handle: Any) -> SSL_SESSION:
 
 def _wrapped(handle: Any, alone: bool) -> SSL_SESSION:
     key = int(ffi.cast("uintptr_t", handle))
+    mine = _Shared(handle, alone)
     with _COUNTING:
-        shared = _known.get(key)
-        if shared is None:
-            shared = _known[key] = _Shared(handle, alone)
-            fresh = True
-        else:
-            lib.pys_session_free(handle)
-            fresh = False
+        shared = _known.setdefault(key, mine)
     session = _wrapper(shared)
-    if fresh and SSL_SESSION._registry.watched:
-        SSL_SESSION._registry.made(session)
+    if shared is mine:
+        mine.known = True
+        if SSL_SESSION._registry.watched:
+            SSL_SESSION._registry.made(session)
     return session
 
 

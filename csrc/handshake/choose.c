@@ -215,6 +215,10 @@ count_tickets(pys_hs *hs)
     if (set->tickets == NULL || pys_is_12(hs->conn) ||
         !(hs->psk_dhe || hs->psk_only))
         return PYS_GO_NEXT;
+    /* SESS-12: nothing to come back with. */
+    if (pys_setting(set, PYS_OPTIONS, PYS_OP_NO_TICKET) &&
+        !pys_setting(set, PYS_CACHE_MODE, PYS_CACHE_SERVER))
+        return PYS_GO_NEXT;
     hs->n_tickets = (unsigned)set->numbers[PYS_NUM_TICKETS];
     if (resumed && hs->n_tickets > 1)
         hs->n_tickets = 1;

@@ -114,6 +114,51 @@ pys_session13_done(pys_hs *hs)
     return true;
 }
 
+/* ---- the cache --------------------------------------------------------- */
+
+static bool
+cache_says(const pys_conn *c, int64_t bits)
+{
+    return pys_setting(c->set, PYS_CACHE_MODE, bits);
+}
+
+/* An expired one goes out of it. */
+pys_session *
+pys_session_cached(pys_hs *hs, pys_rd id)
+{
+    pys_conn *c = hs->conn;
+    pys_session *s;
+
+    if (!cache_says(c, PYS_CACHE_SERVER) ||
+        cache_says(c, PYS_CACHE_NO_LOOKUP) || id.n > PYS_SESSION_ID_LEN)
+        return NULL;
+    s = pys_cache_find(c->set->cache, id);
+    if (s == NULL || pys_session_fresh(s, pys_now_ms() / 1000))
+        return s;
+    c->cache_news |= PYS_CACHE_EXPIRED;
+    pys_session_free(c->dropped);
+    c->dropped = pys_cache_remove(c->set->cache, s);
+    pys_session_free(s);
+    return NULL;
+}
+
+bool
+pys_session_store(pys_conn *c, pys_session *s)
+{
+    pys_session *dropped = NULL;
+
+    if (cache_says(c, PYS_CACHE_NO_STORE))
+        return true;
+    if (!pys_cache_add(c->set->cache, s, &dropped))
+        return false;
+    if (dropped != NULL) {
+        c->cache_news |= PYS_CACHE_FULL;
+        pys_session_free(c->dropped);
+        c->dropped = dropped;
+    }
+    return true;
+}
+
 /* The PSK of the ticket with this nonce. */
 static bool
 set_psk(pys_conn *c, pys_session *s, pys_rd nonce)
@@ -155,6 +200,18 @@ ticket_session(pys_conn *c, const uint8_t nonce[NONCE_LEN])
     return NULL;
 }
 
+/* SESS-12: without tickets, a handle for the cache stands in its place. */
+static bool
+ticket_make(pys_conn *c, pys_session *s, pys_buf *out)
+{
+    if (!pys_setting(c->set, PYS_OPTIONS, PYS_OP_NO_TICKET))
+        return pys_ticket_seal(c->set->tickets, s, out) &&
+            pys_session_name(s, pys_rd_buf(out));
+    s->n_id = PYS_SESSION_ID_LEN;
+    return pys_random(s->id, s->n_id) && pys_buf_add(out, s->id, s->n_id) &&
+        pys_session_store(c, s);
+}
+
 static bool
 ticket_build(pys_hs *hs, pys_wr *w)
 {
@@ -170,8 +227,7 @@ ticket_build(pys_hs *hs, pys_wr *w)
     if (s == NULL)
         return false;
     pys_buf_init(&sealed, PYS_TICKET_MAX);
-    ok = pys_ticket_seal(c->set->tickets, s, &sealed) &&
-        pys_session_name(s, pys_rd_buf(&sealed));
+    ok = ticket_make(c, s, &sealed);
     pys_wr_u32(w, s->lifetime);
     pys_wr_u32(w, s->age_add);
     pys_wr_vec8(w, pys_rd_of(nonce, NONCE_LEN));

@@ -31,6 +31,10 @@ PYS_MUST bool pys_session_name(pys_session *s, pys_rd ticket);
 void pys_session_use(pys_conn *c, pys_session *s);
 /* The same, and hands it to whoever asks (SESS-7). */
 void pys_session_announce(pys_conn *c, pys_session *s);
+/* In the server's cache: fresh, a new reference; or NULL. */
+PYS_MUST pys_session *pys_session_cached(pys_hs *hs, pys_rd id);
+/* Puts a session into the cache, unless that is the application's affair. */
+PYS_MUST bool pys_session_store(pys_conn *c, pys_session *s);
 /* Forgets what nobody asked for. */
 void pys_fresh_drop(pys_conn *c);
 /* TLS 1.3: the current session at the end of a handshake (SESS-4). */

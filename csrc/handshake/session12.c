@@ -116,33 +116,6 @@ const pys_ext pys_ext_session_ticket = {
 
 /* ---- the server's decision --------------------------------------------- */
 
-static bool
-cache_says(const pys_hs *hs, int64_t bits)
-{
-    return pys_setting(hs->conn->set, PYS_CACHE_MODE, bits);
-}
-
-/* In the cache; an expired one goes out of it. */
-static pys_session *
-cache_find(pys_hs *hs)
-{
-    pys_conn *c = hs->conn;
-    pys_cache *cache = c->set->cache;
-    pys_session *s = NULL;
-
-    if (cache_says(hs, PYS_CACHE_SERVER) &&
-        !cache_says(hs, PYS_CACHE_NO_LOOKUP))
-        s = pys_cache_find(cache,
-            pys_rd_of(hs->session_id, hs->n_session_id));
-    if (s == NULL || pys_session_fresh(s, pys_now_ms() / 1000))
-        return s;
-    c->cache_news |= PYS_CACHE_EXPIRED;
-    pys_session_free(c->dropped);
-    c->dropped = pys_cache_remove(cache, s);
-    pys_session_free(s);
-    return NULL;
-}
-
 /* SESS-8: the application's own cache; PYS_GO_ASK while it is asked. */
 static pys_go
 session_ask(pys_hs *hs, pys_session **out)
@@ -176,7 +149,8 @@ session_find(pys_hs *hs, pys_session **out, bool *old)
     if (hs->n_session_id == 0 || set->cache == NULL)
         return PYS_GO_NEXT;
     if (!hs->answered)
-        *out = cache_find(hs);
+        *out = pys_session_cached(hs,
+            pys_rd_of(hs->session_id, hs->n_session_id));
     if (*out != NULL)
         return PYS_GO_NEXT;
     go = session_ask(hs, out);
@@ -363,24 +337,6 @@ client_done(pys_hs *hs)
 }
 
 static bool
-server_store(pys_hs *hs, pys_session *s)
-{
-    pys_conn *c = hs->conn;
-    pys_session *dropped = NULL;
-
-    if (cache_says(hs, PYS_CACHE_NO_STORE))
-        return true;
-    if (!pys_cache_add(c->set->cache, s, &dropped))
-        return false;
-    if (dropped != NULL) {
-        c->cache_news |= PYS_CACHE_FULL;
-        pys_session_free(c->dropped);
-        c->dropped = dropped;
-    }
-    return true;
-}
-
-static bool
 server_done(pys_hs *hs)
 {
     pys_session *s;
@@ -397,7 +353,7 @@ server_done(pys_hs *hs)
         pys_session_use(hs->conn, s);
         return true;
     }
-    ok = server_store(hs, s);
+    ok = pys_session_store(hs->conn, s);
     pys_session_announce(hs->conn, s);
     return ok;
 }
