@@ -240,6 +240,7 @@ enum pys_number {
     PYS_SESSION_TIMEOUT, /* seconds */
     PYS_NUM_TICKETS,
     PYS_CACHE_MODE, /* SSL_SESS_CACHE_ */
+    PYS_REMEMBER_CHAINS, /* 1: keep good verdicts for minutes */
     PYS_N_NUMBERS
 };
 
@@ -408,9 +409,12 @@ void pys_conn_answer(pys_conn *c, enum pys_answer answer, int alert,
 bool pys_conn_set_server_name(pys_conn *c, const char *name, size_t n);
 /* What SSL_get_servername(3) gives, or NULL. */
 const char *pys_conn_server_name(const pys_conn *c, size_t *n);
-/* Adds a name or IP literal the peer's certificate must match. */
+/*
+ * The names or IP literals of which the peer's certificate must match one:
+ * one alone, or one more. An empty name is none.
+ */
+bool pys_conn_set_host(pys_conn *c, const char *name, size_t n);
 bool pys_conn_add_host(pys_conn *c, const char *name, size_t n);
-void pys_conn_clear_hosts(pys_conn *c);
 const char *pys_conn_peername(const pys_conn *c);
 /* The session to offer (takes a reference), or the one in use. */
 void pys_conn_set_session(pys_conn *c, pys_session *s);

@@ -64,6 +64,7 @@ typedef struct pys_test_job {
     const char *const *hosts;
     const size_t *host_lens;
     size_t n_hosts;
+    bool remember;
 } pys_test_job;
 
 typedef struct pys_test_verdict {
@@ -91,8 +92,10 @@ typedef struct pys_test_cert {
 } pys_test_cert;
 
 pys_test_cert pys_test_cert_facts(pys_cert *c);
-/* Empties the caches of decoded certificates and PEM texts. */
+/* Empties the caches of certificates, PEM texts and verified chains. */
 void pys_test_forget_certs(void);
+/* Verifications that were answered from memory, since the start. */
+long pys_test_n_recalled(void);
 int pys_test_key_type(pys_key *k);
 bool pys_test_key_fits(pys_key *k, pys_cert *c);
 

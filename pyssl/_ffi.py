@@ -28,6 +28,7 @@ VERSION = "0.1.0"
 
 _BYTES = ffi.typeof("uint8_t[]")
 _NULL = ffi.NULL
+_gc = ffi.gc
 
 
 def _start() -> None:
@@ -135,9 +136,9 @@ def own(handle: Any, free: Any) -> Any:
     Errors:
         MemoryError: the handle is NULL.
     """
-    if handle == _NULL:
+    if not handle:
         raise MemoryError
-    return ffi.gc(handle, free)
+    return _gc(handle, free)
 
 
 def bytes_of(pointer: Any, n: int) -> bytes:

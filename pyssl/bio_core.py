@@ -307,7 +307,8 @@ class BioCore(BioLife):
         It changes at most once in the life of a BIO, and `_epoch` with it.
         The caller holds the BIO (`_hold`) while C knows the pointer.
         """
-        return self._source() if self._mirror is None else self._mirror
+        native = self._mirror or self._c
+        return self._source() if native is None else native
 
     def _answer(self, writing: int) -> None:
         """Do what the pump asks of a foreign BIO in one direction.

@@ -46,6 +46,12 @@ _LONG_BITS = 8 * ffi.sizeof("long") - 1
 # Which direction an operation belongs to, for its retry flags.
 NEITHER, READING, WRITING = -1, 0, 1
 
+_new = lib.pys_bio_new
+_free = lib.pys_bio_free
+_FOREIGN = lib.PYS_BIO_FOREIGN
+_PAIR = lib.PYS_BIO_PAIR
+_DUPLEX = (lib.PYS_BIO_SOCKET, lib.PYS_BIO_FD)
+
 # For counts and links; entered again when the garbage collector finds BIOs.
 LOCK = threading.RLock()
 
@@ -129,11 +135,11 @@ class BioLife(Owner):
         kind = method._kind
         self._method = method
         self._native_kind = kind is not None
-        self._duplex = kind in (lib.PYS_BIO_SOCKET, lib.PYS_BIO_FD)
+        self._duplex = kind in _DUPLEX
         self._plain = self._native_kind
         if c is None:
-            c = lib.pys_bio_new(lib.PYS_BIO_FOREIGN if kind is None else kind)
-        self._c: Any = own(c, lib.pys_bio_free)
+            c = _new(_FOREIGN if kind is None else kind)
+        self._c: Any = own(c, _free)
         self._mirror: Any = None
         self._epoch = 0
         self._refs = 1
@@ -150,7 +156,7 @@ class BioLife(Owner):
         self._moved = [0, 0]
         self._parked = None
         self._keep: Any = None
-        self._views = [] if kind == lib.PYS_BIO_PAIR else None
+        self._views = [] if kind == _PAIR else None
         self._init = int(method._create is None)
         if self._registry.watched:
             self._registry.made(self)
@@ -303,11 +309,20 @@ class BioLife(Owner):
             self._outside(before)
 
     def __del__(self) -> None:
-        if getattr(self, "_dying", True):
+        if getattr(self, "_dying", True) or self._goes_alone():
             return
         self._dying = True
         self._refs = 0
         self._destroy(collected=True)
+
+    def _goes_alone(self) -> bool:
+        """Tell whether nobody is to hear of the end: C frees what it has."""
+        return (
+            self._plain
+            and self._next is None
+            and not self._views
+            and not self._registry.watched
+        )
 
     def _park(self, raised: BaseException) -> None:
         """Keep the first exception until somebody can raise it (CV-7)."""
@@ -455,8 +470,7 @@ class BioLife(Owner):
         """Settle who works with the BIO after a callback was set."""
         called = self._callback_ex is not None or self._callback is not None
         if called and self._native_kind and self._mirror is None:
-            foreign = lib.pys_bio_new(lib.PYS_BIO_FOREIGN)
-            self._mirror = own(foreign, lib.pys_bio_free)
+            self._mirror = own(_new(_FOREIGN), _free)
             self._sync(NEITHER)
             self._epoch += 1
         self._plain = self._native_kind and self._mirror is None
@@ -495,6 +509,38 @@ class BioLife(Owner):
             ret = count
         ret = result(call(self, oper, argp, argi, argl, ret), "a callback")
         return (1, ret) if counted and ret > 0 else (ret, count)
+
+
+def hold_plain(first: BioLife, second: BioLife) -> bool:
+    """Hold two BIOs at once; False, nothing done, if one is not plain.
+
+    Nor is one that the user gave up held: its holders alone may use it.
+    """
+    with LOCK:
+        if not (first._plain and second._plain):
+            return False
+        if first._refs <= 0 or second._refs <= 0:
+            return False
+        first._holds += 1
+        second._holds += 1
+    return True
+
+
+def release_plain(first: BioLife | None, second: BioLife | None) -> bool:
+    """End what hold_plain began; False, nothing done, if more goes with it.
+
+    A plain BIO that the user has, too, hears nothing and stays.
+    """
+    if first is None or second is None:
+        return first is second
+    with LOCK:
+        if not (first._plain and second._plain):
+            return False
+        if first._refs <= 0 or second._refs <= 0:
+            return False
+        first._holds -= 1
+        second._holds -= 1
+    return True
 
 
 def checked(bio: Any) -> BioLife:

@@ -45,6 +45,8 @@ _do_handshake = lib.pys_conn_handshake
 _do_read = lib.pys_conn_read
 _do_write = lib.pys_conn_write
 _phase = lib.pys_conn_phase
+_set_role = lib.pys_conn_set_role
+_bio_retry = lib.pys_bio_retry
 _from_buffer = ffi.from_buffer
 _BYTES = ffi.typeof("uint8_t[]")
 
@@ -210,19 +212,7 @@ class SSL(Attached, Resumption):
             role: What to be if no role was set.
             hidden: It is part of a read or a write.
         """
-        self._enter()
-        with self._read_lock, self._write_lock:
-            self._reader = self._writer = get_ident()
-            try:
-                conn = self._alive()
-                if self._role == _NO_ROLE:
-                    if hidden:
-                        return self._refuse(SSL_R_UNINITIALIZED, 0)
-                    if role != _NO_ROLE and not self._misfit(role):
-                        self._set_role(conn, role)
-                ret = self._handshake(conn, role)
-            finally:
-                self._reader = self._writer = 0
+        ret = self._alone(self._handshake, role, hidden)
         if ret <= 0 or self._parked is not None:
             self._raise_parked()
         return ret
@@ -231,18 +221,23 @@ class SSL(Attached, Resumption):
         """Tell whether the method of the context forbids a role."""
         return self._ctx._method.role not in (_NO_ROLE, role)
 
-    def _handshake(self, conn: Any, role: int) -> int:
+    def _handshake(self, conn: Any, role: int, hidden: bool) -> int:
         """Do the next part of the handshake; both locks are held."""
-        phase = _phase(conn)
-        if phase in (_OPEN, _DEAD):  # HS-19, HS-22
-            self._both_note(_NOTHING)
-            return 1 if phase == _OPEN else -1
         if self._role != _NO_ROLE:
             role = self._role
-        if role != _NO_ROLE and self._misfit(role):  # HS-33
-            self._both_note(_NOTHING)
-            return self._refuse(ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, 0)
-        self._prepare(conn, phase)
+        elif hidden:
+            return self._refuse(SSL_R_UNINITIALIZED, 0)
+        elif role != _NO_ROLE and not self._misfit(role):
+            self._set_role(conn, role)
+        if not self._prepared(role):
+            phase = _phase(conn)
+            if phase in (_OPEN, _DEAD):  # HS-19, HS-22
+                self._both_note(_NOTHING)
+                return 1 if phase == _OPEN else -1
+            if role != _NO_ROLE and self._misfit(role):  # HS-33
+                self._both_note(_NOTHING)
+                return self._refuse(ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, 0)
+            self._prepare(conn, phase)
         while True:
             io = _do_handshake(conn)
             if self._keylogging:
@@ -264,6 +259,23 @@ class SSL(Attached, Resumption):
         ret = self._ended(conn, io, writing)
         self._both_note(self._write_want if writing else self._read_want)
         return ret
+
+    def _prepared(self, role: int) -> bool:
+        """Tell whether `_prepare` would change nothing, and role is fine."""
+        ctx = self._ctx
+        rbio, wbio = self._rbio, self._wbio
+        return (
+            self._started
+            and rbio is not None
+            and wbio is not None
+            and rbio._epoch == self._read_epoch
+            and wbio._epoch == self._write_epoch
+            and ctx.live_asks | self._copied.asks == self._asks
+            and (ctx._keylog is not None) == self._keylogging
+            and (ctx._new_session is None or self._watching)
+            and ctx._method.role in (_NO_ROLE, role)
+            and not err.thread_state().queue
+        )
 
     def _prepare(self, conn: Any, phase: int) -> None:
         """Look up what is looked up at each call (CTX-3), clear the queue.
@@ -291,26 +303,26 @@ class SSL(Attached, Resumption):
             err.clear()
         if phase == _BEFORE:
             self._begun()
+        self._started = True
 
     def set_connect_state(self) -> None:
         """Take the client role and begin anew.
 
         Source: SSL_set_connect_state(3); contract 1.4.
         """
-        self._enter()
-        self._exclusive(lambda conn: self._set_role(conn, _CLIENT))
+        self._alone(self._set_role, _CLIENT)
 
     def set_accept_state(self) -> None:
         """Take the server role and begin anew.
 
         Source: SSL_set_accept_state(3); contract 1.4.
         """
-        self._enter()
-        self._exclusive(lambda conn: self._set_role(conn, _SERVER))
+        self._alone(self._set_role, _SERVER)
 
     def _set_role(self, conn: Any, role: int) -> None:
-        lib.pys_conn_set_role(conn, role)
+        _set_role(conn, role)
         self._role = role
+        self._started = False
         self._unsent = None
         self._both_note(_NOTHING)
 
@@ -328,12 +340,12 @@ class SSL(Attached, Resumption):
                 self._retire_session(conn)
                 lib.pys_conn_set_session(conn, ffi.NULL)
             lib.pys_conn_clear(conn)
+            self._started = False
             self._unsent = None
             self._both_note(_NOTHING)
             return 1
 
-        self._enter()
-        done = self._exclusive(do)
+        done = self._alone(do)
         self._raise_parked()
         return done
 
@@ -639,11 +651,11 @@ class SSL(Attached, Resumption):
         conn = self._alive()
         if ret > 0:
             return SSL_ERROR_NONE
-        code = err.ERR_peek_error()
-        if code != 0:
-            from_system = err.ERR_GET_LIB(code) == ERR_LIB_SYS
+        queue = err.thread_state().queue
+        if queue:
+            from_system = err.ERR_GET_LIB(queue[0].code) == ERR_LIB_SYS
             return SSL_ERROR_SYSCALL if from_system else SSL_ERROR_SSL
-        want = self.want()
+        want = self._wanted()
         if want in (_READING, _WRITING):
             found = self._retry_of(int(want == _WRITING))
             if found != SSL_ERROR_NONE:
@@ -661,19 +673,13 @@ class SSL(Attached, Resumption):
         if bio is None:
             return SSL_ERROR_NONE
         native = bio._native()
-        flags = lib.pys_bio_retry(native, writing)
-        first, then = (
-            (BIO_FLAGS_WRITE, BIO_FLAGS_READ)
-            if writing
-            else (BIO_FLAGS_READ, BIO_FLAGS_WRITE)
-        )
-        for flag in (first, then):
-            if flags & flag:
-                return (
-                    SSL_ERROR_WANT_WRITE
-                    if flag == BIO_FLAGS_WRITE
-                    else SSL_ERROR_WANT_READ
-                )
+        flags = _bio_retry(native, writing)
+        if writing and flags & BIO_FLAGS_WRITE:
+            return SSL_ERROR_WANT_WRITE
+        if flags & BIO_FLAGS_READ:
+            return SSL_ERROR_WANT_READ
+        if flags & BIO_FLAGS_WRITE:
+            return SSL_ERROR_WANT_WRITE
         if flags & BIO_FLAGS_IO_SPECIAL:
             reason = lib.pys_bio_reason(native, writing)
             return _SPECIAL.get(reason, SSL_ERROR_SYSCALL)

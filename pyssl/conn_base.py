@@ -14,6 +14,7 @@ from typing import Any, Callable, TypeVar
 from pyssl import err
 from pyssl._ffi import ffi, lib, own, text_of
 from pyssl.bio import BIO
+from pyssl.bio_life import release_plain
 from pyssl.const import BIO_CTRL_POP, ERR_LIB_SSL
 from pyssl.ctx import SSL_CTX
 from pyssl.exdata import ExCallback, Registry
@@ -25,6 +26,8 @@ T = TypeVar("T")
 # For counts of references; held for moments.
 _COUNTING = allocate_lock()
 
+_new = lib.pys_conn_new
+_free = lib.pys_conn_free
 _NO_ROLE = lib.PYS_NO_ROLE
 _NOTHING = lib.PYS_NOTHING
 
@@ -59,6 +62,7 @@ class ConnBase(Identities):
         "_role",
         "_session_part",
         "_settings",
+        "_started",
         "_unsent",
         "_watching",
         "_wbio",
@@ -90,7 +94,7 @@ class ConnBase(Identities):
         self._asks = ctx.live_asks | self._copied.asks
         self._settings = ctx._snapshot()
         self._ca_names = ctx._ca_names
-        self._conn = own(lib.pys_conn_new(self._settings), lib.pys_conn_free)
+        self._conn = own(_new(self._settings), _free)
         self._role: int = _NO_ROLE
         self._refs = 1
         self._keylogging = False
@@ -98,6 +102,7 @@ class ConnBase(Identities):
         self._session_part: Any = None  # keeps its application data
         self._parked: BaseException | None = None
         self._unsent: Any = None
+        self._started = False  # this handshake was prepared once
         self._read_lock = allocate_lock()
         self._write_lock = allocate_lock()
         # Threads that are inside, and those whose call was the last one.
@@ -111,8 +116,12 @@ class ConnBase(Identities):
 
     def __del__(self) -> None:
         """Let go of the BIOs and run the free callbacks."""
-        if getattr(self, "_conn", None) is not None:
+        if getattr(self, "_conn", None) is None:
+            return
+        if self._registry.watched or not release_plain(self._rbio, self._wbio):
             raise_parked(self._part())
+        else:
+            self._conn = self._rbio = self._wbio = None
 
     def __repr__(self) -> str:
         """Show role and state."""
@@ -190,18 +199,24 @@ class ConnBase(Identities):
             )
         return self._alive()
 
-    def _exclusive(self, do: Callable[[Any], T]) -> T:
-        """Run do with both locks, or inside a callback that has them."""
+    def _alone(self, do: Callable[..., T], *arguments: Any) -> T:
+        """Run do(conn, *arguments) with both locks; not from a callback."""
         me = get_ident()
-        if self._reader == me and self._writer == me:
-            return do(self._alive())
-        conn = self._enter()
+        if self._reader == me or self._writer == me:
+            self._enter()  # which refuses
         with self._read_lock, self._write_lock:
             self._reader = self._writer = me
             try:
-                return do(conn)
+                return do(self._alive(), *arguments)
             finally:
                 self._reader = self._writer = 0
+
+    def _exclusive(self, do: Callable[..., T], *arguments: Any) -> T:
+        """As _alone, or inside a callback that has both locks."""
+        me = get_ident()
+        if self._reader == me and self._writer == me:
+            return do(self._alive(), *arguments)
+        return self._alone(do, *arguments)
 
     def _facts(self, get: Callable[[Any], T]) -> T:
         """Run get while nothing can change what was agreed.
@@ -261,11 +276,17 @@ class ConnBase(Identities):
 
     def _raise_parked(self) -> None:
         """Raise what a callback or a BIO operation raised (CV-7)."""
+        rbio, wbio = self._rbio, self._wbio
+        if (
+            self._parked is None
+            and (rbio is None or rbio._parked is None)
+            and (wbio is None or wbio._parked is None)
+        ):
+            return
         parked, self._parked = self._parked, None
-        for bio in (self._rbio, self._wbio):
-            if bio is not None and bio._parked is not None:
-                raised = bio._take_exception()
-                parked = parked or raised
+        for bio in (rbio, wbio):
+            raised = None if bio is None else bio._take_exception()
+            parked = parked or raised
         if parked is not None:
             raise parked
 
@@ -285,6 +306,10 @@ class ConnBase(Identities):
         Source: SSL_want(3); contract 2.2.
         """
         self._alive()
+        return self._wanted()
+
+    def _wanted(self) -> int:
+        """As `want`, of an object that is in use."""
         me = get_ident()
         if self._last:
             mine = self._writing_thread == me or self._reading_thread != me

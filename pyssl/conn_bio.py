@@ -8,7 +8,7 @@ from typing import Any
 from pyssl import err
 from pyssl._ffi import ffi, lib
 from pyssl.bio import BIO, BIO_new_socket
-from pyssl.bio_life import BioLife
+from pyssl.bio_life import BioLife, hold_plain
 from pyssl.conn_base import ConnBase, raise_parked
 from pyssl.const import (
     BIO_C_GET_FD,
@@ -20,6 +20,8 @@ from pyssl.const import (
     ERR_LIB_BIO,
     ERR_R_MALLOC_FAILURE,
 )
+
+_set_bio = lib.pys_conn_set_bio
 
 
 class Attached(ConnBase):
@@ -35,7 +37,22 @@ class Attached(ConnBase):
 
         Source: SSL_set_bio(3); contract 4.1.
         """
-        self._exchange((rbio, wbio), lambda: (rbio, wbio))
+        if not (
+            type(rbio) is BIO
+            and type(wbio) is BIO
+            and self._alone(self._attach_first, rbio, wbio)
+        ):
+            self._exchange((rbio, wbio), lambda: (rbio, wbio))
+
+    def _attach_first(self, conn: Any, rbio: BIO, wbio: BIO) -> bool:
+        """Attach plain BIOs where none were; False for any other case."""
+        if self._rbio is not None or self._wbio is not None:
+            return False
+        if not hold_plain(rbio, wbio):
+            return False
+        self._rbio, self._wbio = rbio, wbio
+        self._pass_bios(conn)
+        return True
 
     def _exchange(
         self,
@@ -48,10 +65,7 @@ class Attached(ConnBase):
                 if not isinstance(bio, BIO):
                     raise TypeError("a BIO or None is needed")
                 bio._usable()
-        self._enter()
-        gone: list[BIO] = self._exclusive(
-            lambda conn: self._attach(conn, *pick())
-        )
+        gone: list[BIO] = self._alone(lambda conn: self._attach(conn, *pick()))
         if gone:
             for bio in gone:
                 bio._release()
@@ -84,7 +98,7 @@ class Attached(ConnBase):
         rbio, wbio = self._rbio, self._wbio
         self._read_epoch = 0 if rbio is None else rbio._epoch
         self._write_epoch = 0 if wbio is None else wbio._epoch
-        lib.pys_conn_set_bio(
+        _set_bio(
             conn,
             ffi.NULL if rbio is None else rbio._native(),
             ffi.NULL if wbio is None else wbio._native(),

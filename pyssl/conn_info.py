@@ -25,9 +25,13 @@ from pyssl.const import (
     TLS1_2_VERSION,
     TLS1_3_VERSION,
 )
-from pyssl.ctx import SSL_CTX, CertCallback, paired
+from pyssl.ctx import SSL_CTX, CertCallback, Copied, paired
 from pyssl.report import Report, make_report
 from pyssl.x509 import X509
+
+_set_server_name = lib.pys_conn_set_server_name
+_set_host = lib.pys_conn_set_host
+_add_host = lib.pys_conn_add_host
 
 _CLIENT = lib.PYS_CLIENT
 _SERVER = lib.PYS_SERVER
@@ -84,9 +88,7 @@ class Info(ConnBase):
             self._alive()
             err.put(ERR_LIB_SSL, SSL_R_SSL3_EXT_INVALID_SERVERNAME)
             return 0
-        return self._exclusive(
-            lambda conn: int(lib.pys_conn_set_server_name(conn, raw, len(raw)))
-        )
+        return int(self._exclusive(_set_server_name, raw, len(raw)))
 
     def get_servername(self, type: int = 0) -> str | None:
         """Give the server name: the client's, or on a client the one set.
@@ -126,12 +128,7 @@ class Info(ConnBase):
         Source: SSL_set1_host(3); contract VFY-10.
         """
         raw = b"" if name is None else _host(name)
-
-        def do(conn: Any) -> int:
-            lib.pys_conn_clear_hosts(conn)
-            return int(not raw or lib.pys_conn_add_host(conn, raw, len(raw)))
-
-        return self._exclusive(do)
+        return int(self._exclusive(_set_host, raw, len(raw)))
 
     def add1_host(self, name: str | bytes | None) -> int:
         """Add a name that the certificate may match instead.
@@ -139,11 +136,7 @@ class Info(ConnBase):
         Source: SSL_set1_host(3); contract VFY-10.
         """
         raw = b"" if name is None else _host(name)
-        return self._exclusive(
-            lambda conn: int(
-                not raw or lib.pys_conn_add_host(conn, raw, len(raw))
-            )
-        )
+        return int(self._exclusive(_add_host, raw, len(raw)))
 
     def set_hostflags(self, flags: int) -> None:
         """Set X509_CHECK_FLAG_ bits for the comparison of names.
@@ -166,7 +159,7 @@ class Info(ConnBase):
         """
         self._alive()
         cert = paired(cb, arg)
-        self._copied = self._copied._replace(cert=cert)
+        self._copied = Copied(cert, self._copied.hello)
 
     # ---- where it stands ---------------------------------------------------
 
@@ -425,9 +418,7 @@ class Info(ConnBase):
     def set_verify_result(self, result: int) -> None:
         """Overwrite the X509_V_ code. Source: SSL_set_verify_result(3)."""
         code = number64(result, "result")
-        self._exclusive(
-            lambda conn: lib.pys_conn_set_verify_result(conn, code)
-        )
+        self._exclusive(lib.pys_conn_set_verify_result, code)
 
     def get_client_CA_list(self) -> list[bytes]:
         """Give names of CAs, DER-encoded.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
 from pyssl import err
 from pyssl._ffi import lib, own
@@ -129,17 +129,27 @@ def SSL_load_client_CA_file(file: Path) -> list[bytes] | None:
     return list(found)
 
 
-class Copied(NamedTuple):
-    """Callbacks that a connection copies when it is made (CTX-3)."""
+class Copied:
+    """Callbacks that a connection copies when it is made (CTX-3).
 
-    cert: tuple[CertCallback, Any] | None = None
-    hello: tuple[HelloCallback, Any] | None = None
+    Attributes:
+        cert: the certificate callback and its argument.
+        hello: the ClientHello callback and its argument.
+        asks: the questions that they answer, as PYS_ASKS bits.
+    """
 
-    @property
-    def asks(self) -> int:
-        """The questions that they answer, as PYS_ASKS bits."""
-        found = 0 if self.cert is None else ASK_CERT
-        return found | (0 if self.hello is None else ASK_HELLO)
+    __slots__ = ("asks", "cert", "hello")
+
+    def __init__(
+        self,
+        cert: tuple[CertCallback, Any] | None = None,
+        hello: tuple[HelloCallback, Any] | None = None,
+    ) -> None:
+        """Put callbacks together; they are never exchanged."""
+        self.cert = cert
+        self.hello = hello
+        self.asks = 0 if cert is None else ASK_CERT
+        self.asks |= 0 if hello is None else ASK_HELLO
 
 
 class SSL_CTX(SessionCalls):
@@ -436,7 +446,7 @@ class SSL_CTX(SessionCalls):
         """
         with self._lock:
             hello = paired(cb, arg)
-            self._copied = self._copied._replace(hello=hello)
+            self._copied = Copied(self._copied.cert, hello)
             self._update_asks()
 
     def set_cert_cb(self, cb: CertCallback | None, arg: Any = None) -> None:
@@ -451,7 +461,7 @@ class SSL_CTX(SessionCalls):
         """
         with self._lock:
             cert = paired(cb, arg)
-            self._copied = self._copied._replace(cert=cert)
+            self._copied = Copied(cert, self._copied.hello)
             self._update_asks()
 
     def set_client_cert_cb(self, cb: ClientCertCallback | None) -> None:

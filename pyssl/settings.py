@@ -287,6 +287,26 @@ class Settings(Owner):
         """Give the depth, -1 if none was set."""
         return self._number(lib.PYS_VERIFY_DEPTH)
 
+    def set_remember_chains(self, yes: bool) -> None:
+        """Say whether a good chain may be remembered, as it is by default.
+
+        A chain that passed is then not verified again for five minutes,
+        while every byte of it, the host names, all settings that count and
+        the trust store are the same. Failures are never remembered; neither
+        is anything while the store looks into folders or at revocation
+        lists, or if a certificate ends sooner. See SECURITY.md.
+
+        Args:
+            yes: False to verify each chain from scratch and leave nothing
+                behind; what others remember stays.
+        """
+        yes = number(yes, "yes") != 0
+        self._set_number(lib.PYS_REMEMBER_CHAINS, int(yes))
+
+    def get_remember_chains(self) -> bool:
+        """Tell whether good chains may be remembered."""
+        return self._number(lib.PYS_REMEMBER_CHAINS) != 0
+
     # ---- algorithms --------------------------------------------------------
 
     def _set_list(self, kind: int, ids: Sequence[int]) -> int:

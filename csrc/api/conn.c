@@ -198,15 +198,16 @@ pys_conn_server_name(const pys_conn *c, size_t *n)
 }
 
 bool
-pys_conn_add_host(pys_conn *c, const char *name, size_t n)
-{
-    return pys_hosts_add(&c->hosts, name, n);
-}
-
-void
-pys_conn_clear_hosts(pys_conn *c)
+pys_conn_set_host(pys_conn *c, const char *name, size_t n)
 {
     pys_hosts_wipe(&c->hosts);
+    return pys_conn_add_host(c, name, n);
+}
+
+bool
+pys_conn_add_host(pys_conn *c, const char *name, size_t n)
+{
+    return n == 0 || pys_hosts_add(&c->hosts, name, n);
 }
 
 int

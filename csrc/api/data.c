@@ -177,8 +177,10 @@ seal_next(pys_conn *c, const uint8_t *p)
 {
     pys_flow *out = &c->flow[PYS_OUT];
     size_t n = c->w_len - c->w_sealed;
-    int due = atomic_exchange(&c->update_due, 0);
+    int due = 0;
 
+    if (atomic_load(&c->update_due) != 0)
+        due = atomic_exchange(&c->update_due, 0);
     /* RFC 8446 5.5: new keys well before the limit of the AEAD. */
     if (due == 0 && !pys_is_12(c) && pys_protect_worn(&out->protect))
         due = 1;

@@ -63,16 +63,25 @@ pys_bio_free(pys_bio *b)
 
 /* ---- what the kinds use ------------------------------------------------ */
 
+/* Looking is cheap, an atomic store is not: most often it is 0 already. */
+static void
+zero(atomic_int *number)
+{
+    if (atomic_load(number) != 0)
+        atomic_store(number, 0);
+}
+
 void
 pys_bio_begin(pys_bio *b, int writing)
 {
     pys_bio_side *s = &b->side[writing];
 
-    atomic_fetch_and(&b->flags, ~PYS_BIO_RETRY_BITS);
-    atomic_store(&s->retry, 0);
-    atomic_store(&s->fault, 0);
-    atomic_store(&s->err, 0);
-    atomic_store(&b->err, 0);
+    if ((atomic_load(&b->flags) & PYS_BIO_RETRY_BITS) != 0)
+        atomic_fetch_and(&b->flags, ~PYS_BIO_RETRY_BITS);
+    zero(&s->retry);
+    zero(&s->fault);
+    zero(&s->err);
+    zero(&b->err);
 }
 
 long

@@ -388,6 +388,7 @@ run_verification(pys_hs *hs)
         .security_level = (int)set->numbers[PYS_SECURITY_LEVEL],
         .host_flags = (unsigned)set->numbers[PYS_HOST_FLAGS],
         .hosts = &c->hosts,
+        .remember = set->numbers[PYS_REMEMBER_CHAINS] != 0,
     };
 
     if (!pys_verify_chain(&job, &hs->verdict))

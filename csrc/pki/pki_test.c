@@ -42,6 +42,7 @@ pys_test_verify(const pys_test_job *job, pys_test_verdict *out)
         .security_level = job->security_level,
         .host_flags = job->host_flags,
         .hosts = &hosts,
+        .remember = job->remember,
     };
     pys_verdict v = {.result = X509_V_ERR_UNSPECIFIED};
     bool ok = true;
@@ -86,6 +87,13 @@ pys_test_forget_certs(void)
 {
     pys_cert_forget_all();
     pys_bundle_forget_all();
+    pys_chain_forget_all();
+}
+
+long
+pys_test_n_recalled(void)
+{
+    return pys_chain_recalled();
 }
 
 int

@@ -8,7 +8,7 @@
 #include <openssl/x509_vfy.h>
 #include <stdatomic.h>
 
-#include "pki/cert.h"
+#include "pki/verify.h"
 
 /*
  * Everything is worked out when the certificate is made, so that threads
@@ -27,6 +27,11 @@ struct pys_cert {
 
 struct pys_trust {
     X509_STORE *store;
+    /*
+     * Another number after each change, and never that of another store; 0:
+     * what it says may change by itself (folders, revocation lists).
+     */
+    _Atomic uint64_t generation;
     atomic_int refs;
 };
 
@@ -45,6 +50,39 @@ PYS_MUST pys_cert *pys_cert_seen(const uint8_t *der, size_t n);
 void pys_cert_remember(pys_cert *c);
 /* Drops what was remembered. */
 void pys_cert_forget_all(void);
+
+/*
+ * All that a verification's outcome hangs on, but for the time. What has no
+ * fixed size, names and chain, is in the digest (SHA-256).
+ */
+typedef struct pys_chain_key {
+    uint64_t generation;
+    bool server;
+    int depth;
+    int security_level;
+    unsigned host_flags;
+    uint8_t digest[32];
+} pys_chain_key;
+
+/* How long a chain that passed is remembered at most. */
+enum { PYS_CHAIN_SECONDS = 300 };
+
+/* False: nothing is to be looked up or kept for this job. */
+PYS_MUST bool pys_chain_key_of(const pys_verify_job *job, pys_chain_key *key);
+/* Fills in the verdict if it is known; now is in milliseconds. */
+PYS_MUST bool pys_chain_recall(const pys_chain_key *key, int64_t now,
+    pys_verdict *v);
+/*
+ * Keeps a verdict of now, if it is a good one. All certificates of the path
+ * are valid for PYS_CHAIN_SECONDS more.
+ */
+void pys_chain_remember(const pys_chain_key *key, int64_t now,
+    const pys_verdict *v);
+void pys_chain_forget_all(void);
+#ifdef PYS_TEST
+/* How many verdicts were known. */
+long pys_chain_recalled(void);
+#endif
 
 /* What a PEM text holds; counted and never changed. */
 typedef struct pys_bundle {

@@ -8,6 +8,25 @@
 
 typedef STACK_OF(X509_OBJECT) object_stack;
 
+/* The last number given to a store; with 64 bits, none comes twice. */
+static _Atomic uint64_t generations;
+
+/*
+ * What was remembered by the old number is never found again. To be called
+ * when a change is over, also one that failed: what was verified half-way
+ * then carries the old number.
+ */
+static void
+store_changed(pys_trust *t)
+{
+    uint64_t fresh = atomic_fetch_add(&generations, 1) + 1;
+    uint64_t old = atomic_load(&t->generation);
+
+    while (old != 0 &&
+        !atomic_compare_exchange_weak(&t->generation, &old, fresh))
+        continue;
+}
+
 pys_trust *
 pys_trust_new(void)
 {
@@ -16,6 +35,7 @@ pys_trust_new(void)
     if (t == NULL)
         return NULL;
     atomic_init(&t->refs, 1);
+    atomic_init(&t->generation, atomic_fetch_add(&generations, 1) + 1);
     if ((t->store = X509_STORE_new()) == NULL) {
         pys_fault_forget();
         pys_free(t);
@@ -45,12 +65,14 @@ pys_trust_free(pys_trust *t)
 bool
 pys_trust_add_cert(pys_trust *t, pys_cert *c, pys_fault *f)
 {
+    bool ok;
+
     pys_fault_forget();
-    if (X509_STORE_add_cert(t->store, c->x) != 1) {
+    ok = X509_STORE_add_cert(t->store, c->x) == 1;
+    store_changed(t);
+    if (!ok)
         pys_pki_fault(f);
-        return false;
-    }
-    return true;
+    return ok;
 }
 
 static bool
@@ -83,6 +105,7 @@ pys_trust_add_pem(pys_trust *t, const uint8_t *p, size_t n, pys_fault *f)
         pys_pki_fault(f);
     else
         ok = true;
+    store_changed(t);
     pys_bundle_free(b);
     return ok;
 }
@@ -93,6 +116,7 @@ pys_trust_add_dir(pys_trust *t, const char *path, pys_fault *f)
     X509_LOOKUP *lookup;
 
     pys_fault_forget();
+    atomic_store(&t->generation, 0); /* files come and go */
     lookup = X509_STORE_add_lookup(t->store, X509_LOOKUP_hash_dir());
     if (lookup == NULL ||
         X509_LOOKUP_add_dir(lookup, path, X509_FILETYPE_PEM) != 1) {
@@ -105,7 +129,13 @@ pys_trust_add_dir(pys_trust *t, const char *path, pys_fault *f)
 bool
 pys_trust_set_flags(pys_trust *t, unsigned long flags)
 {
-    return X509_STORE_set_flags(t->store, flags) == 1;
+    bool ok = X509_STORE_set_flags(t->store, flags) == 1;
+
+    if ((flags & (X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL)) != 0)
+        atomic_store(&t->generation, 0); /* lists run out */
+    else
+        store_changed(t);
+    return ok;
 }
 
 size_t

@@ -172,7 +172,8 @@ take_note(int ok, X509_STORE_CTX *ctx)
 }
 
 static bool
-ctx_prepare(X509_STORE_CTX *ctx, const pys_verify_job *job, pys_verdict *v)
+ctx_prepare(X509_STORE_CTX *ctx, const pys_verify_job *job, int64_t now,
+    pys_verdict *v)
 {
     X509_VERIFY_PARAM *param;
 
@@ -184,7 +185,7 @@ ctx_prepare(X509_STORE_CTX *ctx, const pys_verify_job *job, pys_verdict *v)
     X509_VERIFY_PARAM_set_auth_level(param, job->security_level);
     if (job->depth >= 0)
         X509_VERIFY_PARAM_set_depth(param, job->depth);
-    X509_VERIFY_PARAM_set_time(param, (time_t)(pys_now_ms() / 1000));
+    X509_VERIFY_PARAM_set_time(param, (time_t)(now / 1000));
     X509_VERIFY_PARAM_set_hostflags(param, job->host_flags);
     if (job->hosts != NULL &&
         !expect_hosts(param, job->hosts, job->chain[0]->x))
@@ -243,8 +244,25 @@ pys_verdict_wipe(pys_verdict *v)
     *v = (pys_verdict){.result = X509_V_ERR_UNSPECIFIED};
 }
 
-bool
-pys_verify_chain(const pys_verify_job *job, pys_verdict *v)
+/* True if no certificate of the path, the anchor too, ends that soon. */
+static bool
+path_outlives(X509_STORE_CTX *ctx, int64_t seconds)
+{
+    const stack *path = X509_STORE_CTX_get0_chain(ctx);
+
+    for (int i = 0; i < sk_X509_num(path); i++) {
+        const X509 *x = sk_X509_value(path, i);
+
+        if (ASN1_TIME_cmp_time_t(X509_get0_notAfter(x), (time_t)seconds) != 1)
+            return false;
+    }
+    return sk_X509_num(path) > 0;
+}
+
+/* With a key, a chain that passes and will go on doing so is remembered. */
+static bool
+verify_now(const pys_verify_job *job, int64_t now, const pys_chain_key *key,
+    pys_verdict *v)
 {
     pys_trust *trust = pys_trust_up_ref(job->trust);
     stack *untrusted = NULL;
@@ -261,8 +279,11 @@ pys_verify_chain(const pys_verify_job *job, pys_verdict *v)
     if (ctx != NULL && untrusted != NULL && push_others(job, untrusted) &&
         X509_STORE_CTX_init(ctx, trust->store, job->chain[0]->x, untrusted) ==
             1 &&
-        ctx_prepare(ctx, job, v))
+        ctx_prepare(ctx, job, now, v))
         ok = ctx_run(ctx, v);
+    if (ok && key != NULL &&
+        path_outlives(ctx, now / 1000 + PYS_CHAIN_SECONDS))
+        pys_chain_remember(key, now, v);
 
 out:
     X509_STORE_CTX_free(ctx);
@@ -272,4 +293,16 @@ out:
     if (!ok)
         pys_verdict_wipe(v);
     return ok;
+}
+
+bool
+pys_verify_chain(const pys_verify_job *job, pys_verdict *v)
+{
+    int64_t now = pys_now_ms();
+    pys_chain_key key;
+    bool keyed = pys_chain_key_of(job, &key);
+
+    if (keyed && pys_chain_recall(&key, now, v))
+        return true;
+    return verify_now(job, now, keyed ? &key : NULL, v);
 }

@@ -26,6 +26,7 @@ typedef struct pys_verify_job {
     int security_level;
     unsigned host_flags;
     const pys_hosts *hosts;
+    bool remember; /* a chain that passed minutes ago need not run again */
 } pys_verify_job;
 
 /* What libcrypto said of one certificate, in its order (VFY-3). */

@@ -107,6 +107,7 @@ def try_verify(
     level: int = 1,
     flags: int = 0,
     hosts: Iterable[Union[str, bytes]] = (),
+    remember: bool = False,
 ) -> tuple[bool, Verdict]:
     """Run a verification: whether it could run, and its verdict."""
     certs = [new_cert(der) for der in chain]
@@ -127,6 +128,7 @@ def try_verify(
             "security_level": level,
             "host_flags": flags,
             "n_hosts": len(names),
+            "remember": remember,
             **kept,
         },
     )
