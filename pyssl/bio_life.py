@@ -309,14 +309,17 @@ class BioLife(Owner):
             self._outside(before)
 
     def __del__(self) -> None:
-        if getattr(self, "_dying", True) or self._goes_alone():
+        if getattr(self, "_dying", True):
             return
         self._dying = True
         self._refs = 0
-        self._destroy(collected=True)
+        if not self._goes_alone():
+            self._destroy(collected=True)
+        elif self._holds <= 0:
+            self._c = None
 
     def _goes_alone(self) -> bool:
-        """Tell whether nobody is to hear of the end: C frees what it has."""
+        """Tell whether nobody is to hear of the end, and nothing is cut."""
         return (
             self._plain
             and self._next is None

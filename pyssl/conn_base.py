@@ -121,7 +121,7 @@ class ConnBase(Identities):
         if self._registry.watched or not release_plain(self._rbio, self._wbio):
             raise_parked(self._part())
         else:
-            self._conn = self._rbio = self._wbio = None
+            self._conn = self._settings = self._rbio = self._wbio = None
 
     def __repr__(self) -> str:
         """Show role and state."""

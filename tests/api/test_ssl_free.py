@@ -551,6 +551,41 @@ def test_cycle_is_collected(tie: Any, used: bool) -> None:
     assert [ref() for ref in seen] == [None] * 5
 
 
+class _Keeper:
+    """Brings objects back when the collector has finished with them."""
+
+    def __init__(self, kept: list[Any], objects: tuple[Any, ...]) -> None:
+        self.kept = kept
+        self.objects = objects
+
+    def __del__(self) -> None:
+        self.kept.extend(self.objects)
+
+
+@clause("CV-3")
+@pytest.mark.parametrize("attached", [True, False])
+def test_object_brought_back_from_a_collected_cycle_is_freed(
+    attached: bool,
+) -> None:
+    kept: list[Any] = []
+    ssl = p.SSL(p.SSL_CTX(p.TLS_method()))
+    rbio, wbio = p.BIO(p.BIO_s_mem()), p.BIO(p.BIO_s_mem())
+    if attached:
+        ssl.set_bio(rbio, wbio)
+    rbio.set_data((ssl, _Keeper(kept, (ssl, rbio, wbio)), rbio, wbio))
+    del ssl, rbio, wbio
+    gc.collect()
+    ssl, rbio, wbio = kept
+    for use in (
+        ssl.do_handshake,
+        ssl.get_options,
+        rbio.pending,
+        functools.partial(wbio.write, b"x"),
+    ):
+        with pytest.raises(ValueError, match="was freed"):
+            use()
+
+
 # ---- from inside ----------------------------------------------------------
 
 INSIDE: dict[str, Callable[[p.SSL], Any]] = {
