@@ -45,8 +45,9 @@ typedef struct pys_test_step {
     bool optional;
 } pys_test_step;
 
-/* False past the end. */
-bool pys_test_step_at(size_t i, pys_test_step *out);
+/* By version, 0x0303 or 0x0304; a type of -1: change_cipher_spec. False past
+ * the end. */
+bool pys_test_step_at(int version, size_t i, pys_test_step *out);
 
 /* ---- pki/, without a connection ---- */
 

@@ -118,7 +118,11 @@ class ConnBase(Identities):
         """Let go of the BIOs and run the free callbacks."""
         if getattr(self, "_conn", None) is None:
             return
-        if self._registry.watched or not release_plain(self._rbio, self._wbio):
+        if (
+            self._registry.watched
+            or self._ended_badly(self._conn)
+            or not release_plain(self._rbio, self._wbio)
+        ):
             raise_parked(self._part())
         else:
             self._conn = self._settings = self._rbio = self._wbio = None

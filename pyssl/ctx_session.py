@@ -98,6 +98,7 @@ class SessionCalls(Identities):
 
         Source: SSL_CTX_sess_set_cache_size(3).
         """
+        self._snapshot()
         if not isinstance(t, int):
             raise TypeError("a number is needed")
         if not 0 <= t < 1 << 63:
@@ -120,6 +121,7 @@ class SessionCalls(Identities):
 
         Source: SSL_CTX_add_session(3); contract SESS-14.
         """
+        self._snapshot()
         _checked(session)
         session._share()
         dropped = ffi.new("pys_session **")
@@ -137,8 +139,9 @@ class SessionCalls(Identities):
 
         Source: SSL_CTX_add_session(3); contract SESS-14.
         """
+        settings = self._snapshot()
         _checked(session)
-        return self._retire(session, self._snapshot())
+        return self._retire(session, settings)
 
     def _retire(self, session: SSL_SESSION, settings: Any) -> int:
         """Remove a session and tell whoever caches it, too (SESS-8)."""
@@ -162,11 +165,12 @@ class SessionCalls(Identities):
 
         Source: SSL_CTX_flush_sessions(3); contract SESS-14.
         """
+        settings = self._snapshot()
         if not isinstance(tm, int):
             raise TypeError("a time is a number of seconds")
         if not -(1 << 63) <= tm < 1 << 63:
             raise ValueError(f"{tm} is out of range")
-        self._flush(self._snapshot(), tm)
+        self._flush(settings, tm)
 
     def _flush(self, settings: Any, tm: int) -> None:
         cache = lib.pys_settings_cache(settings)
@@ -219,7 +223,7 @@ class SessionCalls(Identities):
         """Give how long new sessions may be resumed, in seconds."""
         return self._number(lib.PYS_SESSION_TIMEOUT)
 
-    def set_tlsext_ticket_keys(self, keys: Any) -> int:
+    def set_tlsext_ticket_keys(self, keys: Any | None) -> int:
         """Set the key that seals and opens tickets.
 
         Args:

@@ -335,9 +335,9 @@ class Settings(Owner):
 
         Source: SSL_CTX_set_session_id_context(3); contract SESS-9.
         """
+        self._snapshot()
         view = source(sid_ctx)
         if len(view) > _ID_CONTEXT_MAX:
-            self._snapshot()
             err.put(ERR_LIB_SSL, SSL_R_SSL_SESSION_ID_CONTEXT_TOO_LONG)
             return 0
         return int(
@@ -359,6 +359,7 @@ class Settings(Owner):
 
         Source: SSL_CTX_set_num_tickets(3); contract SESS-11.
         """
+        self._snapshot()
         if isinstance(num_tickets, int) and not 0 <= num_tickets <= 0xFFFF:
             raise ValueError(f"{num_tickets} tickets")
         self._set_number(lib.PYS_NUM_TICKETS, num_tickets)

@@ -48,7 +48,7 @@ hello_read(pys_rd *in, hello *h)
 static bool
 hello_build(pys_hs *hs, pys_where where, const uint8_t *random, pys_wr *w)
 {
-    /* RFC 8446 4.1.3, RFC 5246 7.4.1.3: the version of TLS 1.2, and the id sent back. */
+    /* RFC 8446 4.1.3, RFC 5246 7.4.1.3: TLS 1.2's version; the id. */
     pys_wr_u16(w, PYS_TLS1_2);
     pys_wr_bytes(w, random, PYS_RANDOM_LEN);
     pys_wr_vec8(w, pys_rd_of(hs->session_id, hs->n_session_id));

@@ -107,7 +107,7 @@ def test_each_ticket_of_tls13_is_a_session_of_its_own() -> None:
     assert len({p.SSL_SESSION_get_master_key(s) for s in seen}) == 3
     assert p.SSL_get_session(link.client) == seen[-1]
     close(link)
-    for session in seen:
+    for session in seen[:3]:
         assert visit(pair, session)[1]
 
 

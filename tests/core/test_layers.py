@@ -31,7 +31,7 @@ C_LAYERS = {
         "bio",
     },
 }
-FACES = {"pys.h", "pys_bio.h", "pys_test.h"}
+FACES = {"pys.h", "pys_bio.h", "pys_pki.h", "pys_test.h"}
 
 # libcrypto: primitives and X.509. base/ wipes, compares and drains its queue.
 CRYPTO_FOLDERS = {"crypto", "pki"}
