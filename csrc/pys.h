@@ -157,8 +157,7 @@ pys_cert *pys_settings_cert(const pys_settings *s);
 /* Who may resume: at most 32 bytes (SSL_CTX_set_session_id_context(3)). */
 bool pys_settings_set_id_context(pys_settings *s, const uint8_t *p, size_t n);
 /* Ticket keys, 80 bytes each, the sealing one first; shared by copies. */
-bool pys_settings_set_ticket_keys(pys_settings *s, const uint8_t *p,
-    size_t n);
+bool pys_settings_set_ticket_keys(pys_settings *s, const uint8_t *p, size_t n);
 bool pys_settings_ticket_key(const pys_settings *s, uint8_t *out);
 /*
  * The cache of sessions: borrowed, shared by copies, NULL before there is a
@@ -347,14 +346,12 @@ enum pys_offer_list {
 /* Raw list as on the wire (network order), or NULL; n in bytes. */
 const uint8_t *pys_conn_peer_offer(const pys_conn *c,
     enum pys_offer_list which, size_t *n);
-const uint8_t *pys_conn_own_offer(const pys_conn *c,
-    enum pys_offer_list which, size_t *n);
+const uint8_t *pys_conn_own_offer(const pys_conn *c, enum pys_offer_list which,
+    size_t *n);
 
 /* Key log (SSL_CTX_set_keylog_callback(3)): lines queued since last asked. */
 void pys_conn_keep_keylog(pys_conn *c, bool on);
 /* The next line without newline, or NULL; valid until the next call. */
 const char *pys_conn_next_keylog(pys_conn *c);
-
-#include "pys_pki.h"
 
 #endif

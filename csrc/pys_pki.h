@@ -9,7 +9,6 @@
 
 /* ---- certificates and keys (pki/) -------------------------------------- */
 
-
 /* A certificate from DER (exactly n bytes), or NULL with codes in f. */
 pys_cert *pys_cert_from_der(const uint8_t *p, size_t n, pys_fault *f);
 /*
@@ -61,8 +60,7 @@ pys_trust *pys_trust_up_ref(pys_trust *t);
 void pys_trust_free(pys_trust *t);
 bool pys_trust_add_cert(pys_trust *t, pys_cert *c, pys_fault *f);
 /* All certificates and CRLs of PEM text; X509 136 if there is none. */
-bool pys_trust_add_pem(pys_trust *t, const uint8_t *p, size_t n,
-    pys_fault *f);
+bool pys_trust_add_pem(pys_trust *t, const uint8_t *p, size_t n, pys_fault *f);
 /* A folder with hashed names, looked at when a name is needed. */
 bool pys_trust_add_dir(pys_trust *t, const char *path, pys_fault *f);
 /* X509_V_FLAG_ bits for all later verifications (CRL check, ...). */

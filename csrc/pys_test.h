@@ -81,8 +81,8 @@ typedef struct pys_test_verdict {
 /* False also if a host was refused. */
 bool pys_test_verify(const pys_test_job *job, pys_test_verdict *out);
 int pys_test_verify_alert(long result);
-bool pys_test_issuers(pys_trust *t, pys_cert *leaf, pys_cert **out,
-    size_t max, size_t *n);
+bool pys_test_issuers(pys_trust *t, pys_cert *leaf, pys_cert **out, size_t max,
+    size_t *n);
 
 /* What pki/cert.h tells of a certificate; key_type -1: not readable. */
 typedef struct pys_test_cert {

@@ -684,27 +684,3 @@ class SSL(Attached, Resumption):
             reason = lib.pys_bio_reason(native, writing)
             return _SPECIAL.get(reason, SSL_ERROR_SYSCALL)
         return SSL_ERROR_NONE
-
-    # ---- after the handshake -----------------------------------------------
-
-    def key_update(self, updatetype: int) -> int:
-        """Send new keys with the next write.
-
-        Args:
-            updatetype: SSL_KEY_UPDATE_NOT_REQUESTED, or
-                SSL_KEY_UPDATE_REQUESTED for new keys of the peer too.
-
-        Returns:
-            1, or 0 with an entry.
-
-        Source: SSL_key_update(3); contract RW-29.
-        """
-        number(updatetype, "updatetype")
-        conn = self._enter()
-        with self._write_lock:
-            known = updatetype in (0, 1)
-            io = lib.pys_conn_key_update(conn, updatetype if known else -1)
-            if io == _DONE:
-                return 1
-            err.put(ERR_LIB_SSL, lib.pys_conn_misuse(conn))
-            return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyssl import err
-from pyssl._ffi import ffi, lib
+from pyssl._ffi import ffi, lib, number
 from pyssl.conn_info import Info
 from pyssl.const import (
     ERR_LIB_SSL,
@@ -87,6 +87,27 @@ class Resumption(Info):
         if not self.is_init_finished():
             return -1
         return int(self._facts(lib.pys_conn_extended))
+
+    def key_update(self, updatetype: int) -> int:
+        """Send new keys with the next write.
+
+        Args:
+            updatetype: SSL_KEY_UPDATE_NOT_REQUESTED, or
+                SSL_KEY_UPDATE_REQUESTED for new keys of the peer too.
+
+        Returns:
+            1, or 0 with an entry.
+
+        Source: SSL_key_update(3); contract RW-29.
+        """
+        number(updatetype, "updatetype")
+        known = updatetype if updatetype in (0, 1) else -1
+        conn = self._enter()
+        with self._write_lock:
+            if lib.pys_conn_key_update(conn, known) == lib.PYS_IO_DONE:
+                return 1
+            err.put(ERR_LIB_SSL, lib.pys_conn_misuse(conn))
+            return 0
 
     def renegotiate(self) -> int:
         """Refuse: 0 with an entry.

@@ -16,8 +16,8 @@ pys_settings_number(const pys_settings *s, enum pys_number which)
 }
 
 bool
-pys_settings_set_list(pys_settings *s, enum pys_kind kind,
-    const uint16_t *ids, size_t n)
+pys_settings_set_list(pys_settings *s, enum pys_kind kind, const uint16_t *ids,
+    size_t n)
 {
     if (n > PYS_LIST_MAX)
         return false;

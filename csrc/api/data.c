@@ -66,9 +66,9 @@ message_taken(pys_conn *c)
     pys_flow *in = &c->flow[PYS_IN];
 
     if (pys_setting(c->set, PYS_MODE, PYS_MODE_AUTO_RETRY))
-        return atomic_load(&c->refuse_due) != 0 || c->n_fresh != 0
-            ? PYS_IO_NEWS
-            : PYS_IO_DONE;
+        return atomic_load(&c->refuse_due) != 0 || c->n_fresh != 0 ?
+            PYS_IO_NEWS :
+            PYS_IO_DONE;
     in->want = PYS_READING;
     pys_bio_side_flags(in->bio, PYS_IN, PYS_BIO_READ | PYS_BIO_RETRY, 0);
     return PYS_IO_MOVED;
@@ -165,8 +165,8 @@ send_update(pys_conn *c, int due)
     pys_wr_u24(&w, 1);
     pys_wr_u8(&w, due == 2);
     ok = pys_wr_ok(&w) &&
-        pys_record_seal(&out->protect, PYS_RT_HANDSHAKE,
-            pys_rd_buf(&message), 0, &out->buf);
+        pys_record_seal(&out->protect, PYS_RT_HANDSHAKE, pys_rd_buf(&message),
+            0, &out->buf);
     pys_buf_wipe(&message);
     out->flush_due = true;
     return ok ? pys_keys_update(c, PYS_OUT) : pys_fail_internal(c);
@@ -209,8 +209,7 @@ seal_batch(pys_conn *c, const uint8_t *p)
         n = 1;
     if (left > n * c->send_max)
         left = n * c->send_max;
-    if (!pys_buf_reserve(&c->flow[PYS_OUT].buf,
-            left + n * PYS_RECORD_EXTRA))
+    if (!pys_buf_reserve(&c->flow[PYS_OUT].buf, left + n * PYS_RECORD_EXTRA))
         return pys_fail_internal(c);
     while (n-- > 0) {
         if (!seal_next(c, p))
@@ -244,8 +243,9 @@ write_all(pys_conn *c, const uint8_t *p, size_t *done)
 {
     for (;;) {
         enum pys_io io = pys_io_drain(c);
-        bool enough = c->w_sealed == c->w_len || (c->w_sealed != 0 &&
-            pys_setting(c->set, PYS_MODE, PYS_MODE_PARTIAL_WRITE));
+        bool enough = c->w_sealed == c->w_len ||
+            (c->w_sealed != 0 &&
+                pys_setting(c->set, PYS_MODE, PYS_MODE_PARTIAL_WRITE));
 
         if (io != PYS_IO_DONE)
             return io;
@@ -322,8 +322,8 @@ closed_both(pys_conn *c)
 {
     int both = PYS_SENT_SHUTDOWN | PYS_RECEIVED_SHUTDOWN;
 
-    return (atomic_load(&c->closing) & both) == both ? PYS_IO_DONE
-                                                     : PYS_IO_MOVED;
+    return (atomic_load(&c->closing) & both) == both ? PYS_IO_DONE :
+                                                       PYS_IO_MOVED;
 }
 
 static enum pys_io
@@ -389,8 +389,8 @@ pys_conn_shutdown_read(pys_conn *c)
             return reader_failed(c, PYS_IO_FAULT);
         }
         io = read_turn(c, NULL, 0, &none);
-        if (io != PYS_IO_DONE && io != PYS_IO_CLOSED &&
-            io != PYS_IO_MOVED && io != PYS_IO_NEWS)
+        if (io != PYS_IO_DONE && io != PYS_IO_CLOSED && io != PYS_IO_MOVED &&
+            io != PYS_IO_NEWS)
             return io;
     }
 }

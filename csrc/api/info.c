@@ -63,8 +63,7 @@ bool
 pys_conn_has_pending(const pys_conn *c)
 {
     return pys_conn_pending(c) != 0 ||
-        pys_buf_size(&c->flow[PYS_IN].buf) != 0 ||
-        pys_buf_size(&c->msgs) != 0;
+        pys_buf_size(&c->flow[PYS_IN].buf) != 0 || pys_buf_size(&c->msgs) != 0;
 }
 
 int

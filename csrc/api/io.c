@@ -81,8 +81,7 @@ read_failed(pys_conn *c)
     pys_flow *in = &c->flow[PYS_IN];
     long eof;
 
-    if (!in->ended &&
-        (pys_bio_retry(in->bio, PYS_IN) & PYS_BIO_RETRY) != 0) {
+    if (!in->ended && (pys_bio_retry(in->bio, PYS_IN) & PYS_BIO_RETRY) != 0) {
         in->want = PYS_READING;
         /* Nothing is under way: nothing is kept. */
         if (pys_buf_size(&in->buf) == 0)

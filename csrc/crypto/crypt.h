@@ -9,6 +9,7 @@
 
 #include "base/wire.h"
 #include "pys.h"
+#include "pys_pki.h"
 
 enum {
     PYS_HASH_MAX = 48,   /* longest hash */

@@ -80,8 +80,8 @@ pys_keys12_master(pys_hash *scratch, enum pys_hash_alg alg, pys_rd premaster,
 }
 
 bool
-pys_keys12_extended(pys_hash *scratch, enum pys_hash_alg alg,
-    pys_rd premaster, const uint8_t *hash, uint8_t *master)
+pys_keys12_extended(pys_hash *scratch, enum pys_hash_alg alg, pys_rd premaster,
+    const uint8_t *hash, uint8_t *master)
 {
     pys_prf what = {
         .alg = alg,
@@ -130,8 +130,7 @@ bool
 pys_keys12_block(pys_hash *scratch, const pys_suite *suite,
     const uint8_t *master, const uint8_t *randoms, pys_keys12 *out)
 {
-    size_t n = 2 *
-        (pys_aead_key_len(suite->aead) + pys_keys12_iv_len(suite));
+    size_t n = 2 * (pys_aead_key_len(suite->aead) + pys_keys12_iv_len(suite));
     uint8_t seed[2 * PYS_HELLO_RANDOM_LEN];
     uint8_t block[BLOCK_MAX];
     pys_prf what = {

@@ -19,8 +19,8 @@ typedef struct pys_prf {
     pys_rd label;
     pys_rd seed;
 } pys_prf;
-PYS_MUST bool pys_prf_run(pys_hash *scratch, const pys_prf *what,
-    uint8_t *out, size_t n);
+PYS_MUST bool pys_prf_run(pys_hash *scratch, const pys_prf *what, uint8_t *out,
+    size_t n);
 
 /* RFC 5246 8.1, from both randoms (client's first, 64 bytes). */
 PYS_MUST bool pys_keys12_master(pys_hash *scratch, enum pys_hash_alg alg,

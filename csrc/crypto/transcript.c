@@ -83,8 +83,8 @@ bool
 pys_transcript_with(pys_transcript *t, enum pys_hash_alg alg, pys_rd head,
     pys_rd rest, uint8_t *out)
 {
-    bool begun = t->started ? pys_hash_fork(t->hash, t->scratch)
-                            : pys_hash_begin(t->scratch, alg) &&
+    bool begun = t->started ? pys_hash_fork(t->hash, t->scratch) :
+                              pys_hash_begin(t->scratch, alg) &&
             pys_hash_add(t->scratch, pys_rd_buf(&t->kept));
 
     return begun && pys_hash_add(t->scratch, head) &&

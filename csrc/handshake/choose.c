@@ -370,8 +370,7 @@ typedef struct stage {
 static pys_go
 psk_again(pys_hs *hs)
 {
-    return (hs->flags & PYS_HS_RETRIED) != 0 ? pys_psk_again(hs)
-                                             : PYS_GO_NEXT;
+    return (hs->flags & PYS_HS_RETRIED) != 0 ? pys_psk_again(hs) : PYS_GO_NEXT;
 }
 
 static const stage stages[] = {

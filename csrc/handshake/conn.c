@@ -5,8 +5,7 @@
 #include "handshake/conn.h"
 
 bool
-pys_fail_after(pys_conn *c, const pys_fault *first, int alert,
-    unsigned reason)
+pys_fail_after(pys_conn *c, const pys_fault *first, int alert, unsigned reason)
 {
     /* A reader and a writer may both fail: the first one is recorded. */
     if (atomic_flag_test_and_set(&c->faulted)) {
@@ -62,8 +61,7 @@ pys_version_max(const pys_settings *s)
 {
     if (version_allowed(s, PYS_TLS1_3, PYS_OP_NO_TLSV1_3))
         return PYS_TLS1_3;
-    return version_allowed(s, PYS_TLS1_2, PYS_OP_NO_TLSV1_2) ? PYS_TLS1_2
-                                                             : 0;
+    return version_allowed(s, PYS_TLS1_2, PYS_OP_NO_TLSV1_2) ? PYS_TLS1_2 : 0;
 }
 
 uint16_t
@@ -71,8 +69,7 @@ pys_version_min(const pys_settings *s)
 {
     if (version_allowed(s, PYS_TLS1_2, PYS_OP_NO_TLSV1_2))
         return PYS_TLS1_2;
-    return version_allowed(s, PYS_TLS1_3, PYS_OP_NO_TLSV1_3) ? PYS_TLS1_3
-                                                             : 0;
+    return version_allowed(s, PYS_TLS1_3, PYS_OP_NO_TLSV1_3) ? PYS_TLS1_3 : 0;
 }
 
 bool
@@ -83,8 +80,7 @@ pys_ask(pys_hs *hs, enum pys_ask what)
         pys_buf_wipe(&hs->answer_data);
         return true;
     }
-    if (hs->asked == (int)what && hs->answered &&
-        hs->answer != PYS_SUSPEND) {
+    if (hs->asked == (int)what && hs->answered && hs->answer != PYS_SUSPEND) {
         hs->asked = -1;
         hs->answered = false;
         return true;

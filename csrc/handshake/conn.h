@@ -74,8 +74,13 @@ pys_setting(const pys_settings *s, enum pys_number which, int64_t bits)
 /* ---- the handshake ----------------------------------------------------- */
 
 /* What a handler answers; nothing recorded on FAIL means decode_error. */
-typedef enum pys_go { PYS_GO_FAIL, PYS_GO_NEXT, PYS_GO_READ, PYS_GO_ASK,
-    PYS_GO_DONE } pys_go;
+typedef enum pys_go {
+    PYS_GO_FAIL,
+    PYS_GO_NEXT,
+    PYS_GO_READ,
+    PYS_GO_ASK,
+    PYS_GO_DONE
+} pys_go;
 
 /* Facts known to both sides; conditions of the steps in flight.c. */
 enum {
@@ -152,22 +157,22 @@ struct pys_hs {
     pys_buf share_out; /* server: key_exchange for the ServerHello */
 
     uint32_t ext_sent;  /* bits by row of ext.c: offered or asked by us */
-    uint32_t ext_got;   /* seen in the message being taken, then last hello */
-    pys_buf cookie;     /* RFC 8446 4.2.2 */
-    pys_buf hello;      /* server: first ClientHello, to compare the second */
+    uint32_t ext_got; /* seen in the message being taken, then last hello */
+    pys_buf cookie; /* RFC 8446 4.2.2 */
+    pys_buf hello; /* server: first ClientHello, to compare the second */
     uint16_t retry_group; /* group named by a HelloRetryRequest, or 0 */
     pys_rd peer_shares; /* valid while a ClientHello is processed */
 
     pys_buf peer[PYS_N_OFFERS]; /* the peer's lists, raw */
-    pys_buf peer_schemes_cert;  /* signature_algorithms_cert, raw, or empty */
-    pys_buf alpn_chosen;        /* server: what goes into the answer */
-    bool name_accepted;         /* server: acknowledge server_name */
-    bool limit_got;             /* server: the client sent a record limit */
+    pys_buf peer_schemes_cert; /* signature_algorithms_cert, raw, or empty */
+    pys_buf alpn_chosen; /* server: what goes into the answer */
+    bool name_accepted; /* server: acknowledge server_name */
+    bool limit_got; /* server: the client sent a record limit */
 
-    const pys_identity *id;     /* ours, chosen; NULL: none */
-    pys_settings *id_owner;     /* keeps id alive */
-    const pys_scheme *scheme;   /* for our CertificateVerify */
-    pys_buf request_context;    /* of a CertificateRequest */
+    const pys_identity *id; /* ours, chosen; NULL: none */
+    pys_settings *id_owner; /* keeps id alive */
+    const pys_scheme *scheme; /* for our CertificateVerify */
+    pys_buf request_context; /* of a CertificateRequest */
     pys_verdict verdict;
     bool verdict_taken;
 };
@@ -179,12 +184,12 @@ typedef struct pys_flow {
     pys_bio *bio; /* borrowed, or NULL */
     pys_protect protect;
     uint8_t secret[PYS_HASH_MAX]; /* its traffic secret, for updates */
-    pys_buf buf;     /* in: bytes of records; out: sealed records */
-    int want;        /* SSL_want(3) */
-    int err;         /* errno of a failed BIO */
-    int bio_fault;   /* BIO_R_ of a failed BIO */
-    bool ended;      /* in: a read moved nothing; EOF is to be asked */
-    bool flush_due;  /* out: BIO_flush is to follow */
+    pys_buf buf; /* in: bytes of records; out: sealed records */
+    int want; /* SSL_want(3) */
+    int err; /* errno of a failed BIO */
+    int bio_fault; /* BIO_R_ of a failed BIO */
+    bool ended; /* in: a read moved nothing; EOF is to be asked */
+    bool flush_due; /* out: BIO_flush is to follow */
 } pys_flow;
 
 enum { PYS_IN = 0, PYS_OUT = 1 };
@@ -198,28 +203,28 @@ enum { PYS_SENT_SHUTDOWN = 1, PYS_RECEIVED_SHUTDOWN = 2 };
 struct pys_conn {
     pys_settings *set;
     enum pys_role role;
-    _Atomic int phase;      /* enum pys_phase */
-    _Atomic int state;      /* enum pys_state */
-    _Atomic int closing;    /* PYS_SENT_SHUTDOWN, PYS_RECEIVED_SHUTDOWN */
+    _Atomic int phase; /* enum pys_phase */
+    _Atomic int state; /* enum pys_state */
+    _Atomic int closing; /* PYS_SENT_SHUTDOWN, PYS_RECEIVED_SHUTDOWN */
     _Atomic int update_due; /* a KeyUpdate to send: 1 plain, 2 asking */
     _Atomic int refuse_due; /* a no_renegotiation warning to send */
-    _Atomic int alert_due;  /* alert to send + 1; level fatal unless 0, 90 */
+    _Atomic int alert_due; /* alert to send + 1; level fatal unless 0, 90 */
     atomic_flag faulted;
     pys_fault fault;
     _Atomic int misuse; /* SSL_R_ of the last wrong call */
     pys_flow flow[2];
     pys_hs *hs; /* NULL but while the handshake runs */
 
-    pys_buf msgs;      /* handshake bytes not yet taken as messages */
-    pys_rd plain;      /* decrypted and unread, inside flow[PYS_IN].buf */
-    size_t plain_raw;  /* bytes of that record to eat when plain is read */
+    pys_buf msgs; /* handshake bytes not yet taken as messages */
+    pys_rd plain; /* decrypted and unread, inside flow[PYS_IN].buf */
+    size_t plain_raw; /* bytes of that record to eat when plain is read */
     _Atomic size_t n_pending; /* plain.n, for other threads */
-    bool failing;      /* the fault's alert is on its way out */
-    unsigned n_empty;  /* records without content in a row */
+    bool failing; /* the fault's alert is on its way out */
+    unsigned n_empty; /* records without content in a row */
     unsigned n_warnings; /* alerts passed over in a row */
     unsigned n_updates; /* KeyUpdates in a row without data */
     size_t early_left; /* refused early data still to be passed over */
-    unsigned n_ccs;    /* change_cipher_spec records seen */
+    unsigned n_ccs; /* change_cipher_spec records seen */
     bool first_record; /* nothing was received yet */
 
     /* A write under way (RW-18): the caller's buffer and how far it is. */
@@ -248,20 +253,20 @@ struct pys_conn {
     char *peername;
     pys_buf peer_ca_names;
     pys_buf offers[2][PYS_N_OFFERS]; /* own, peer; kept after a failure */
-    pys_session *session;  /* to offer; then the one in use */
-    pys_session **fresh;   /* made or received since last asked */
+    pys_session *session; /* to offer; then the one in use */
+    pys_session **fresh; /* made or received since last asked */
     size_t n_fresh;
     bool keep_fresh;
-    pys_session *dropped;  /* by the cache, since last asked */
+    pys_session *dropped; /* by the cache, since last asked */
     unsigned cache_news;
     bool resumed;
     uint8_t resumption[PYS_HASH_MAX]; /* TLS 1.3, for tickets */
-    uint32_t n_nonce;      /* tickets given */
+    uint32_t n_nonce; /* tickets given */
     uint8_t exporter[PYS_HASH_MAX]; /* in TLS 1.2 the master secret */
     uint8_t randoms[2 * PYS_RANDOM_LEN]; /* TLS 1.2, for exporters */
-    bool extended;  /* made with extended_master_secret */
+    bool extended; /* made with extended_master_secret */
     bool keep_keylog;
-    pys_buf keylog;      /* lines, each ended by a NUL */
+    pys_buf keylog; /* lines, each ended by a NUL */
     pys_buf keylog_line; /* the one handed out */
 };
 
@@ -307,8 +312,7 @@ PYS_MUST bool pys_ask(pys_hs *hs, enum pys_ask what);
 static inline size_t
 pys_send_max(const pys_conn *c)
 {
-    return c->flow[PYS_OUT].protect.aead != NULL ? c->send_max
-                                                 : PYS_PLAIN_MAX;
+    return c->flow[PYS_OUT].protect.aead != NULL ? c->send_max : PYS_PLAIN_MAX;
 }
 
 /* Seals the messages built since the last call, in few records. */

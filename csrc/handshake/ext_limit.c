@@ -38,8 +38,7 @@ limit_process(pys_hs *hs, pys_where where, pys_rd *in)
 static bool
 limit_client_offer(pys_hs *hs, pys_where where)
 {
-    return where == PYS_IN_CH &&
-        hs->conn->set->numbers[PYS_RECORD_LIMIT] != 0;
+    return where == PYS_IN_CH && hs->conn->set->numbers[PYS_RECORD_LIMIT] != 0;
 }
 
 static bool

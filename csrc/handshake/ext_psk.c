@@ -89,8 +89,7 @@ worth_offering(const pys_hs *hs, const pys_session *s)
     int64_t now = pys_now_ms() / 1000;
 
     return s->version == PYS_TLS1_3 && suite != NULL &&
-        pys_buf_size(&s->ticket) != 0 &&
-        !atomic_load(&s->not_resumable) &&
+        pys_buf_size(&s->ticket) != 0 && !atomic_load(&s->not_resumable) &&
         now - atomic_load(&s->made) <= (int64_t)s->lifetime &&
         hash_offered(hs, suite);
 }
@@ -257,8 +256,8 @@ psk_server_process(pys_hs *hs, pys_where where, pys_rd *in)
     if (!pys_rd_vec16(in, &hs->binder_list) ||
         !lists_check(hs, hs->psk_list, hs->binder_list))
         return false;
-    hs->n_before_binders =
-        (size_t)(binders_whole.p - pys_buf_head(&hs->hello));
+    hs->n_before_binders = (size_t)(binders_whole.p -
+        pys_buf_head(&hs->hello));
     /* Of a second hello the messages before it count, so: now. */
     if ((hs->flags & PYS_HS_RETRIED) != 0 && hs->psk != NULL)
         return before_binders(hs, hs->suite->hash, hs->before_hash);
@@ -326,9 +325,9 @@ session_of(pys_hs *hs, pys_rd identity)
 {
     const pys_settings *set = hs->conn->set;
     bool old = false;
-    pys_session *s = pys_setting(set, PYS_OPTIONS, PYS_OP_NO_TICKET)
-        ? pys_session_cached(hs, identity)
-        : pys_ticket_open(set->tickets, identity, &old);
+    pys_session *s = pys_setting(set, PYS_OPTIONS, PYS_OP_NO_TICKET) ?
+        pys_session_cached(hs, identity) :
+        pys_ticket_open(set->tickets, identity, &old);
 
     if (s != NULL &&
         (!pys_session_serves(hs, s) || pys_suite_find(s->suite) == NULL ||
@@ -411,17 +410,17 @@ pys_psk_choose(pys_hs *hs)
     if (!psk_possible(hs))
         return PYS_GO_NEXT;
     for (int i = 0; i < TRIES && pys_rd_vec16(&identities, &identity) &&
-         pys_rd_u32(&identities, &age) && pys_rd_vec8(&binders, &binder);
-         i++) {
+        pys_rd_u32(&identities, &age) && pys_rd_vec8(&binders, &binder);
+        i++) {
         hs->psk = session_of(hs, identity);
         if (hs->psk == NULL)
             continue;
         hs->psk_index = i;
         hs->flags |= PYS_HS_PSK;
-        return binder_right(hs, binder, false) &&
-                pys_session_tellable(hs) && pys_session_adopt(hs, hs->psk)
-            ? PYS_GO_NEXT
-            : PYS_GO_FAIL;
+        return binder_right(hs, binder, false) && pys_session_tellable(hs) &&
+                pys_session_adopt(hs, hs->psk) ?
+            PYS_GO_NEXT :
+            PYS_GO_FAIL;
     }
     return PYS_GO_NEXT;
 }

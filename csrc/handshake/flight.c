@@ -371,8 +371,8 @@ step_take(pys_hs *hs, pys_rd whole)
     /* RFC 8446 6.2: whatever cannot be read to its end is decode_error. */
     if (!step->msg->process(hs, &body) || !pys_rd_end(&body)) {
         (void)pys_fail(c, PYS_AD_DECODE_ERROR,
-            whole.n == PYS_MESSAGE_HEADER ? PYS_R_LENGTH_TOO_SHORT
-                                          : PYS_R_LENGTH_MISMATCH);
+            whole.n == PYS_MESSAGE_HEADER ? PYS_R_LENGTH_TOO_SHORT :
+                                            PYS_R_LENGTH_MISMATCH);
         return PYS_GO_FAIL;
     }
     if (!pys_transcript_add(&hs->transcript, whole)) {
@@ -424,8 +424,7 @@ step_receive(pys_hs *hs, bool *skipped)
         if (step->optional)
             return PYS_GO_NEXT;
         /* RFC 8446 4: a message that may not come here. */
-        (void)pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
-            PYS_R_UNEXPECTED_MESSAGE);
+        (void)pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE, PYS_R_UNEXPECTED_MESSAGE);
         return PYS_GO_FAIL;
     }
     go = next_message(hs, step->msg->max, &whole);
@@ -436,8 +435,7 @@ step_receive(pys_hs *hs, bool *skipped)
         if (step->optional)
             return PYS_GO_NEXT;
         /* RFC 8446 4.1.4: a second HelloRetryRequest. */
-        (void)pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
-            PYS_R_UNEXPECTED_MESSAGE);
+        (void)pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE, PYS_R_UNEXPECTED_MESSAGE);
         return PYS_GO_FAIL;
     }
     return step_take(hs, whole);
@@ -534,8 +532,7 @@ flight_walk(pys_hs *hs)
                 return go;
         }
         /* The other list goes on behind the message both begin with. */
-        if (pys_is_12(hs->conn) &&
-            hs->step->msg == &pys_msg_server_hello)
+        if (pys_is_12(hs->conn) && hs->step->msg == &pys_msg_server_hello)
             hs->step = pys_flight12;
         if (hs->step->repeated && hs->step->from == hs->conn->role &&
             hs->step->msg->wanted(hs))

@@ -86,8 +86,7 @@ take_dummy(pys_conn *c, pys_rd content)
     if (!hello || pys_buf_size(&c->msgs) != 0)
         return unexpected(c);
     if (content.n != 1 || content.p[0] != 1)
-        return refuse(c, PYS_AD_UNEXPECTED_MESSAGE,
-            PYS_R_INVALID_CCS_MESSAGE);
+        return refuse(c, PYS_AD_UNEXPECTED_MESSAGE, PYS_R_INVALID_CCS_MESSAGE);
     if (++c->n_ccs > CCS_MAX)
         return unexpected(c);
     return PYS_TOOK_NOTHING;
@@ -99,8 +98,7 @@ take_ccs12(pys_conn *c, pys_rd content)
 {
     if (c->hs == NULL || c->hs->step == NULL || c->hs->step->msg != NULL ||
         c->hs->step->from == c->role || c->hs->ccs_got)
-        return refuse(c, PYS_AD_UNEXPECTED_MESSAGE,
-            PYS_R_CCS_RECEIVED_EARLY);
+        return refuse(c, PYS_AD_UNEXPECTED_MESSAGE, PYS_R_CCS_RECEIVED_EARLY);
     if (content.n != 1 || content.p[0] != 1)
         return refuse(c, PYS_AD_ILLEGAL_PARAMETER,
             PYS_R_BAD_CHANGE_CIPHER_SPEC);
@@ -317,6 +315,6 @@ pys_alert_send(pys_conn *c, int level, int alert)
     pys_flow *out = &c->flow[PYS_OUT];
 
     out->flush_due = true;
-    return pys_record_seal(&out->protect, PYS_RT_ALERT, pys_rd_of(bytes, 2),
-        0, &out->buf);
+    return pys_record_seal(&out->protect, PYS_RT_ALERT, pys_rd_of(bytes, 2), 0,
+        &out->buf);
 }

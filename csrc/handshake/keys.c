@@ -31,8 +31,7 @@ pys_keys_dummy_ccs(pys_hs *hs)
     static const uint8_t one = 1;
     pys_flow *out = &hs->conn->flow[PYS_OUT];
 
-    if ((hs->flags & PYS_HS_COMPAT) == 0 ||
-        (hs->flags & PYS_HS_CCS_SENT) != 0)
+    if ((hs->flags & PYS_HS_COMPAT) == 0 || (hs->flags & PYS_HS_CCS_SENT) != 0)
         return true;
     if (!pys_hs_seal(hs))
         return false;
@@ -88,12 +87,11 @@ pys_keys_handshake(pys_hs *hs)
     ok = pys_transcript_now(&hs->transcript, hash) &&
         pys_keys13_early(k, hs->transcript.scratch, hs->suite->hash,
             psk_of(hs)) &&
-        pys_keys13_handshake(k, hs->transcript.scratch, shared_of(hs),
-            hash) &&
-        pys_keylog(hs, "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
-            k->client_handshake, n) &&
-        pys_keylog(hs, "SERVER_HANDSHAKE_TRAFFIC_SECRET",
-            k->server_handshake, n);
+        pys_keys13_handshake(k, hs->transcript.scratch, shared_of(hs), hash) &&
+        pys_keylog(hs, "CLIENT_HANDSHAKE_TRAFFIC_SECRET", k->client_handshake,
+            n) &&
+        pys_keylog(hs, "SERVER_HANDSHAKE_TRAFFIC_SECRET", k->server_handshake,
+            n);
     pys_wipe(hs->secret, sizeof(hs->secret));
     if (!ok)
         return false;
@@ -136,8 +134,8 @@ pys_keys_traffic(pys_hs *hs)
         !pys_keys13_resumption(&hs->keys, hs->transcript.scratch, hash))
         return false;
     memcpy(hs->conn->resumption, hs->keys.resumption, PYS_HASH_MAX);
-    return hs->server ? install(hs, PYS_IN, hs->keys.client_traffic)
-                      : install(hs, PYS_OUT, hs->keys.client_traffic);
+    return hs->server ? install(hs, PYS_IN, hs->keys.client_traffic) :
+                        install(hs, PYS_OUT, hs->keys.client_traffic);
 }
 
 bool
@@ -152,8 +150,7 @@ pys_keys_update(pys_conn *c, int direction)
         return false;
     }
     ok = scratch != NULL &&
-        pys_keys13_update(scratch, flow->protect.suite->hash,
-            flow->secret) &&
+        pys_keys13_update(scratch, flow->protect.suite->hash, flow->secret) &&
         pys_protect_install(&flow->protect, flow->protect.suite, scratch,
             flow->secret, direction == PYS_OUT);
     pys_hash_free(scratch);

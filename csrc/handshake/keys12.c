@@ -63,8 +63,8 @@ install(pys_hs *hs, bool server)
 
     if (direction == PYS_IN && !pys_keys_boundary(hs->conn))
         return false;
-    return pys_protect_install12(&hs->conn->flow[direction].protect,
-        hs->suite, server ? k->server_key : k->client_key,
+    return pys_protect_install12(&hs->conn->flow[direction].protect, hs->suite,
+        server ? k->server_key : k->client_key,
         server ? k->server_iv : k->client_iv, direction == PYS_OUT);
 }
 

@@ -2,8 +2,8 @@
  * CertificateRequest, Certificate and CertificateVerify (RFC 8446 4.3.2,
  * 4.4.2, 4.4.3), and the choice of our own certificate.
  */
-#include "handshake/ext.h"
 #include "handshake/msg_cert.h"
+#include "handshake/ext.h"
 
 enum { ERR_ASN1_LIB = 0x80000 + 13 };
 
@@ -252,8 +252,8 @@ issuers_build(pys_hs *hs, bool exts, pys_wr *w)
     if (pys_setting(set, PYS_MODE, PYS_MODE_NO_AUTO_CHAIN) ||
         set->trust == NULL || pys_trust_count(set->trust) == 0)
         return true;
-    if (!pys_trust_issuers(set->trust, hs->id->leaf, found,
-            PYS_COUNT(found), &n))
+    if (!pys_trust_issuers(set->trust, hs->id->leaf, found, PYS_COUNT(found),
+            &n))
         return false;
     others_build(found, n, exts, w);
     for (size_t i = 0; i < n; i++)
@@ -366,8 +366,8 @@ no_certificate(pys_hs *hs)
         pys_setting(set, PYS_VERIFY_MODE, PYS_VERIFY_FAIL_IF_NO_CERT)) {
         /* RFC 5246 7.4.6 knows no alert of its own for it. */
         (void)pys_fail(hs->conn,
-            pys_is_12(hs->conn) ? PYS_AD_HANDSHAKE_FAILURE
-                                : PYS_AD_CERTIFICATE_REQUIRED,
+            pys_is_12(hs->conn) ? PYS_AD_HANDSHAKE_FAILURE :
+                                  PYS_AD_CERTIFICATE_REQUIRED,
             PYS_R_PEER_DID_NOT_RETURN_A_CERTIFICATE);
         return PYS_GO_FAIL;
     }
@@ -427,8 +427,8 @@ pys_certificate_settle(pys_hs *hs)
     if (!pys_setting(c->set, PYS_VERIFY_MODE, PYS_VERIFY_PEER) ||
         certificate_accepted(hs))
         return PYS_GO_NEXT;
-    alert = hs->answer == PYS_REFUSE ? hs->answer_alert
-                                     : pys_verify_alert(c->verify_result);
+    alert = hs->answer == PYS_REFUSE ? hs->answer_alert :
+                                       pys_verify_alert(c->verify_result);
     /* RFC 8446 4.4.2.4. */
     (void)pys_fail(c, alert, PYS_R_CERTIFICATE_VERIFY_FAILED);
     return PYS_GO_FAIL;
@@ -487,8 +487,8 @@ scheme_allowed(pys_conn *c, uint16_t id, pys_key *key)
 
     return scheme != NULL &&
         pys_rd_has_u16(pys_rd_buf(&c->offers[0][PYS_OFFER_SCHEMES]), id) &&
-        (pys_is_12(c) ? pys_scheme_fits12(scheme, key)
-                      : pys_scheme_fits(scheme, key));
+        (pys_is_12(c) ? pys_scheme_fits12(scheme, key) :
+                        pys_scheme_fits(scheme, key));
 }
 
 pys_key *

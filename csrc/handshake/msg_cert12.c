@@ -106,9 +106,8 @@ request_process(pys_hs *hs, pys_rd *in)
     pys_rd names;
 
     if (!pys_rd_vec8(in, &types) || types.n == 0 ||
-        !pys_rd_vec16(in, &schemes) || schemes.n == 0 ||
-        schemes.n % 2 != 0 || !pys_rd_vec16(in, &names) ||
-        !names_check(names))
+        !pys_rd_vec16(in, &schemes) || schemes.n == 0 || schemes.n % 2 != 0 ||
+        !pys_rd_vec16(in, &names) || !names_check(names))
         return false;
     hs->flags |= PYS_HS_CLIENT_AUTH;
     return pys_offer_take(hs, PYS_OFFER_SCHEMES, schemes) &&

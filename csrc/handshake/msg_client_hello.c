@@ -276,9 +276,9 @@ static uint16_t
 version_legacy(const pys_hs *hs, const hello *h)
 {
     return h->version >= PYS_TLS1_2 &&
-            pys_version_min(hs->conn->set) == PYS_TLS1_2
-        ? PYS_TLS1_2
-        : 0;
+            pys_version_min(hs->conn->set) == PYS_TLS1_2 ?
+        PYS_TLS1_2 :
+        0;
 }
 
 static bool
@@ -286,9 +286,9 @@ version_choose(pys_hs *hs, const hello *h)
 {
     pys_conn *c = hs->conn;
 
-    c->version = pys_ext_seen(hs, PYS_EXT_SUPPORTED_VERSIONS)
-        ? version_listed(hs)
-        : version_legacy(hs, h);
+    c->version = pys_ext_seen(hs, PYS_EXT_SUPPORTED_VERSIONS) ?
+        version_listed(hs) :
+        version_legacy(hs, h);
     /* RFC 8446 4.2.1, RFC 5246 E.1: none in common. */
     if (c->version == 0)
         return pys_fail(c, PYS_AD_PROTOCOL_VERSION,

@@ -8,8 +8,8 @@ static bool
 verify_data(pys_hs *hs, bool server, uint8_t *out)
 {
     uint8_t hash[PYS_HASH_MAX];
-    const uint8_t *base = server ? hs->keys.server_handshake
-                                 : hs->keys.client_handshake;
+    const uint8_t *base = server ? hs->keys.server_handshake :
+                                   hs->keys.client_handshake;
 
     return pys_transcript_now(&hs->transcript, hash) &&
         pys_keys13_finished(hs->transcript.scratch, hs->suite->hash, base,

@@ -36,15 +36,14 @@ update_process(pys_conn *c, pys_rd *in)
 static bool
 refuse_renegotiation(pys_conn *c, uint8_t type, pys_rd *body)
 {
-    uint8_t expected = c->role == PYS_CLIENT ? PYS_MT_HELLO_REQUEST
-                                             : PYS_MT_CLIENT_HELLO;
+    uint8_t expected = c->role == PYS_CLIENT ? PYS_MT_HELLO_REQUEST :
+                                               PYS_MT_CLIENT_HELLO;
 
     if (type != expected)
         return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
             PYS_R_UNEXPECTED_MESSAGE);
     if (++c->n_updates > UPDATES_MAX)
-        return pys_fail(c, PYS_AD_HANDSHAKE_FAILURE,
-            PYS_R_NO_RENEGOTIATION);
+        return pys_fail(c, PYS_AD_HANDSHAKE_FAILURE, PYS_R_NO_RENEGOTIATION);
     *body = pys_rd_of(NULL, 0);
     atomic_store(&c->refuse_due, 1);
     return true;

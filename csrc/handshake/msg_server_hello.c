@@ -236,8 +236,7 @@ id_choose(pys_hs *hs)
     if ((hs->flags & PYS_HS_RESUMED) != 0)
         return true;
     hs->n_session_id = 0;
-    if ((hs->flags & PYS_HS_TICKET) != 0 ||
-        hs->conn->set->cache == NULL ||
+    if ((hs->flags & PYS_HS_TICKET) != 0 || hs->conn->set->cache == NULL ||
         !pys_setting(hs->conn->set, PYS_CACHE_MODE, PYS_CACHE_SERVER))
         return true;
     hs->n_session_id = sizeof(hs->session_id);
@@ -266,8 +265,7 @@ static bool
 secure_check(pys_hs *hs)
 {
     if (!hs->secure &&
-        !pys_setting(hs->conn->set, PYS_OPTIONS,
-            PYS_OP_LEGACY_SERVER_CONNECT))
+        !pys_setting(hs->conn->set, PYS_OPTIONS, PYS_OP_LEGACY_SERVER_CONNECT))
         return pys_fail(hs->conn, PYS_AD_HANDSHAKE_FAILURE,
             PYS_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED);
     return true;
@@ -280,8 +278,7 @@ server_hello_process_12(pys_hs *hs, const hello *h)
     pys_conn *c = hs->conn;
 
     bool echoed = h->session_id.n != 0 &&
-        pys_rd_is(h->session_id,
-            pys_rd_of(hs->session_id, hs->n_session_id));
+        pys_rd_is(h->session_id, pys_rd_of(hs->session_id, hs->n_session_id));
 
     /* Nothing was there to resume: the id was made up (RFC 8446 D.4). */
     if (echoed && (hs->psk == NULL || hs->psk->version != PYS_TLS1_2))

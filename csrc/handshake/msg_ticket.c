@@ -287,6 +287,5 @@ pys_ticket_process(pys_conn *c, pys_rd *in)
         return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_EXTENSION);
     if (!pys_exts_ticket(c, exts))
         return false;
-    return lifetime == 0 ||
-        ticket_keep(c, nonce, ticket, lifetime, age_add);
+    return lifetime == 0 || ticket_keep(c, nonce, ticket, lifetime, age_add);
 }

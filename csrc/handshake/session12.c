@@ -292,8 +292,7 @@ ticket12_process(pys_hs *hs, pys_rd *in)
 {
     pys_rd ticket;
 
-    if (!pys_rd_u32(in, &hs->ticket_lifetime) ||
-        !pys_rd_vec16(in, &ticket))
+    if (!pys_rd_u32(in, &hs->ticket_lifetime) || !pys_rd_vec16(in, &ticket))
         return false;
     return pys_keep(&hs->ticket_got, ticket) || pys_fail_internal(hs->conn);
 }

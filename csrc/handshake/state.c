@@ -49,6 +49,6 @@ pys_state_short(int state)
 const char *
 pys_state_long(int state)
 {
-    return state >= 0 && state < PYS_N_STATES ? names[state].full
-                                              : "unknown state";
+    return state >= 0 && state < PYS_N_STATES ? names[state].full :
+                                                "unknown state";
 }

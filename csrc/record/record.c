@@ -152,8 +152,8 @@ pys_record_open(pys_protect *p, pys_rd record, uint8_t *out, pys_head *inner,
     if (p->seq == UINT64_MAX)
         return pys_fault_internal(f);
     pys_record_nonce(p, nonce);
-    if (!pys_aead_open(p->aead, nonce,
-            pys_rd_of(record.p, PYS_RECORD_HEADER), body, out)) {
+    if (!pys_aead_open(p->aead, nonce, pys_rd_of(record.p, PYS_RECORD_HEADER),
+            body, out)) {
         /* RFC 8446 5.2: a record that does not authenticate. */
         pys_fault_forget();
         return pys_fault_set(f, PYS_AD_BAD_RECORD_MAC,
@@ -172,7 +172,7 @@ pys_record_open(pys_protect *p, pys_rd record, uint8_t *out, pys_head *inner,
     if (len == 0)
         return pys_fault_set(f, PYS_AD_UNEXPECTED_MESSAGE,
             PYS_R_BAD_RECORD_TYPE);
-    *inner = (pys_head){.type = out[len - 1], .version = PYS_TLS1_3,
-        .len = len - 1};
+    *inner = (pys_head){
+        .type = out[len - 1], .version = PYS_TLS1_3, .len = len - 1};
     return true;
 }

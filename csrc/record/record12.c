@@ -9,9 +9,9 @@ size_t
 pys_record_explicit(const pys_protect *p)
 {
     return p->suite->version == PYS_TLS1_2 &&
-            p->suite->aead != PYS_CHACHA20_POLY1305
-        ? PYS_EXPLICIT_LEN
-        : 0;
+            p->suite->aead != PYS_CHACHA20_POLY1305 ?
+        PYS_EXPLICIT_LEN :
+        0;
 }
 
 /* RFC 5246 6.2.3.3: number, type, version and length of the content. */
@@ -80,8 +80,8 @@ bad_mac(pys_fault *f)
 }
 
 bool
-pys_record_open12(pys_protect *p, pys_rd record, uint8_t *out,
-    pys_head *inner, pys_fault *f)
+pys_record_open12(pys_protect *p, pys_rd record, uint8_t *out, pys_head *inner,
+    pys_fault *f)
 {
     pys_rd body = pys_rd_of(record.p + PYS_RECORD_HEADER,
         record.n - PYS_RECORD_HEADER);
@@ -99,8 +99,7 @@ pys_record_open12(pys_protect *p, pys_rd record, uint8_t *out,
         return pys_fault_internal(f);
     nonce_of(p, part.p, nonce);
     additional_data(p, record.p[0], len, ad);
-    if (!pys_aead_open(p->aead, nonce, pys_rd_of(ad, sizeof(ad)), body,
-            out)) {
+    if (!pys_aead_open(p->aead, nonce, pys_rd_of(ad, sizeof(ad)), body, out)) {
         /* RFC 5246 6.2.3.3: bad_record_mac. */
         pys_fault_forget();
         return bad_mac(f);
@@ -110,7 +109,7 @@ pys_record_open12(pys_protect *p, pys_rd record, uint8_t *out,
     if (len > PYS_PLAIN_MAX)
         return pys_fault_set(f, PYS_AD_RECORD_OVERFLOW,
             PYS_R_DATA_LENGTH_TOO_LONG);
-    *inner = (pys_head){.type = record.p[0], .version = PYS_TLS1_2,
-        .len = len};
+    *inner = (pys_head){
+        .type = record.p[0], .version = PYS_TLS1_2, .len = len};
     return true;
 }

@@ -145,8 +145,8 @@ take_all(pys_rd *in, pys_session *s)
         return false;
     s->extended = (flags & FLAG_EXTENDED) != 0;
     s->verify_result = (long)result;
-    return rd_buf(in, &s->name) && rd_buf(in, &s->alpn) &&
-        take_chain(in, s) && pys_rd_end(in);
+    return rd_buf(in, &s->name) && rd_buf(in, &s->alpn) && take_chain(in, s) &&
+        pys_rd_end(in);
 }
 
 pys_session *

@@ -125,8 +125,7 @@ pys_ticket_keys_get(pys_ticket_keys *k, uint8_t out[PYS_TICKET_KEY_LEN])
 
 /* Copies the first key, or the one of this name. False: there is none. */
 static bool
-key_find(pys_ticket_keys *k, const uint8_t *name, ticket_key *out,
-    bool *first)
+key_find(pys_ticket_keys *k, const uint8_t *name, ticket_key *out, bool *first)
 {
     bool found = false;
 
