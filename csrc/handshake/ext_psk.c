@@ -204,7 +204,7 @@ lists_check(pys_hs *hs, pys_rd identities, pys_rd binders)
     pys_rd item;
     uint32_t age;
 
-    if (pys_rd_end(&identities))
+    if (pys_rd_end(&identities) || pys_rd_end(&binders))
         return false;
     while (!pys_rd_end(&identities)) {
         if (!pys_rd_vec16(&identities, &item) || item.n == 0 ||

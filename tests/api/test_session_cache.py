@@ -220,7 +220,7 @@ def test_what_a_new_callback_raises_comes_out(version: int, bad: Any) -> None:
         assert p.SSL_read(link.client, bytearray(99)) == 16
 
 
-@clause("SESS-7", "INFO-8")
+@clause("SESS-7", "CV-7")
 def test_io_inside_a_session_callback_is_an_error() -> None:
     pair = contexts(TLS13)
     p.SSL_CTX_set_session_cache_mode(pair[0], CLIENT)
