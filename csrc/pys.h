@@ -1,8 +1,8 @@
 /*
  * The face of the core: enumerations, opaque types, prototypes; that of the
- * BIOs is in pys_bio.h. The Python side reads these very files, so they hold
- * nothing that a C declaration parser cannot read: no macro with arguments,
- * no inline function.
+ * BIOs is in pys_bio.h, that of certificates, keys and sessions in pys_pki.h.
+ * The Python side reads these very files, so they hold nothing that a C
+ * declaration parser cannot read: no macro with arguments, no inline function.
  *
  * Conventions: new/free on the heap, free takes NULL; a bool is true for
  * success; bytes are pointer and length; object, outputs, inputs.
@@ -32,6 +32,8 @@ enum pys_io {
     PYS_IO_SYSCALL,     /* the transport failed; errno: pys_conn_errno */
     PYS_IO_MISUSE,      /* wrong call; not fatal: pys_conn_misuse */
     PYS_IO_MOVED,       /* a post-handshake message was eaten (no data) */
+    PYS_IO_NEWS,        /* so, and it left something to pys_conn_flush or
+                           pys_conn_fresh_session; read again */
     PYS_IO_NOT_OPEN     /* nothing done: the handshake comes first */
 };
 
@@ -82,76 +84,12 @@ int pys_suite_bits(unsigned id);
 const char *pys_suite_standard_name(unsigned id);
 const char *pys_suite_description(unsigned id);
 
-/* ---- certificates and keys (pki/) -------------------------------------- */
+/* ---- counted objects: pys_pki.h ------------------------------------------ */
 
 typedef struct pys_cert pys_cert;
 typedef struct pys_key pys_key;
 typedef struct pys_trust pys_trust;
-
-/* A certificate from DER (exactly n bytes), or NULL with codes in f. */
-pys_cert *pys_cert_from_der(const uint8_t *p, size_t n, pys_fault *f);
-/*
- * The next certificate of PEM text; *used is moved behind it. NULL at the
- * end (no start line: PEM 108 in f) or for bad data. Other text and other
- * PEM blocks are passed over.
- */
-pys_cert *pys_cert_from_pem(const uint8_t *p, size_t n, size_t *used,
-    pys_fault *f);
-pys_cert *pys_cert_up_ref(pys_cert *c);
-void pys_cert_free(pys_cert *c);
-/* Encodings; they live as long as the certificate. */
-const uint8_t *pys_cert_der(pys_cert *c, size_t *n);
-const uint8_t *pys_cert_subject_der(pys_cert *c, size_t *n);
-const uint8_t *pys_cert_issuer_der(pys_cert *c, size_t *n);
-/*
- * Text fields written to out (at most max bytes, no NUL needed); the answer
- * is the length of the whole text, also when max is smaller.
- */
-enum pys_cert_text {
-    PYS_CERT_SUBJECT,  /* RFC 2253 */
-    PYS_CERT_ISSUER,   /* RFC 2253 */
-    PYS_CERT_SERIAL,   /* hex */
-    PYS_CERT_ALT_NAMES /* a line each: "DNS:name", "IP:addr", ... */
-};
-size_t pys_cert_text(pys_cert *c, enum pys_cert_text what, char *out,
-    size_t max);
-/* Validity in seconds since the epoch; false if the field is not a time. */
-bool pys_cert_validity(pys_cert *c, int64_t *from, int64_t *until);
-/* libcrypto's text form of the certificate, as pys_cert_text. */
-size_t pys_cert_print(pys_cert *c, char *out, size_t max);
-
-/* A private key from DER (PKCS#8 or traditional), or NULL. */
-pys_key *pys_key_from_der(const uint8_t *p, size_t n, pys_fault *f);
-/* 1: the first private key of the PEM text is encrypted; 0: not, or none. */
-int pys_pem_key_encrypted(const uint8_t *p, size_t n);
-/*
- * The first private key of PEM text. pass may be NULL (then an encrypted key
- * fails, and nobody is asked).
- */
-pys_key *pys_key_from_pem(const uint8_t *p, size_t n, const uint8_t *pass,
-    size_t n_pass, pys_fault *f);
-pys_key *pys_key_up_ref(pys_key *k);
-void pys_key_free(pys_key *k);
-
-/* A store of trust anchors: parsed once, then shared by reference. */
-pys_trust *pys_trust_new(void);
-pys_trust *pys_trust_up_ref(pys_trust *t);
-void pys_trust_free(pys_trust *t);
-bool pys_trust_add_cert(pys_trust *t, pys_cert *c, pys_fault *f);
-/* All certificates and CRLs of PEM text; X509 136 if there is none. */
-bool pys_trust_add_pem(pys_trust *t, const uint8_t *p, size_t n, pys_fault *f);
-/* A folder with hashed names, looked at when a name is needed. */
-bool pys_trust_add_dir(pys_trust *t, const char *path, pys_fault *f);
-/* X509_V_FLAG_ bits for all later verifications (CRL check, ...). */
-bool pys_trust_set_flags(pys_trust *t, unsigned long flags);
-/* Certificates held in memory. */
-size_t pys_trust_count(pys_trust *t);
-/* Where libcrypto looks by default; environment not consulted. */
-const char *pys_trust_default_file(void);
-const char *pys_trust_default_dir(void);
-
-/* libcrypto's words for an X509_V_ code. */
-const char *pys_verify_text(long result);
+typedef struct pys_session pys_session;
 
 /* ---- settings ---------------------------------------------------------- */
 
@@ -174,6 +112,9 @@ enum pys_number {
     PYS_HOST_FLAGS, /* X509_CHECK_FLAG_ */
     PYS_RECORD_LIMIT, /* RFC 8449, 64 to 16385; 0: not sent */
     PYS_ASKS,       /* bits 1 << enum pys_ask */
+    PYS_SESSION_TIMEOUT, /* seconds */
+    PYS_NUM_TICKETS,
+    PYS_CACHE_MODE, /* SSL_SESS_CACHE_ */
     PYS_REMEMBER_CHAINS, /* 1: keep good verdicts for minutes */
     PYS_N_NUMBERS
 };
@@ -213,6 +154,36 @@ bool pys_settings_clear_chain(pys_settings *s, pys_fault *f);
 bool pys_settings_add_extra(pys_settings *s, pys_cert *c, pys_fault *f);
 /* The certificate loaded last, a new reference, or NULL. */
 pys_cert *pys_settings_cert(const pys_settings *s);
+/* Who may resume: at most 32 bytes (SSL_CTX_set_session_id_context(3)). */
+bool pys_settings_set_id_context(pys_settings *s, const uint8_t *p, size_t n);
+/* Ticket keys, 80 bytes each, the sealing one first; shared by copies. */
+bool pys_settings_set_ticket_keys(pys_settings *s, const uint8_t *p, size_t n);
+bool pys_settings_ticket_key(const pys_settings *s, uint8_t *out);
+/*
+ * The cache of sessions: borrowed, shared by copies, NULL before there is a
+ * certificate or pys_settings_set_ticket_keys was called (n may be 0).
+ */
+typedef struct pys_cache pys_cache;
+pys_cache *pys_settings_cache(const pys_settings *s);
+/* Most sessions kept; 0: no bound but memory. Default 20480. */
+void pys_cache_set_size(pys_cache *c, size_t n);
+size_t pys_cache_size(pys_cache *c);
+size_t pys_cache_count(pys_cache *c);
+/*
+ * Adds a session (takes a reference). False if that very object is in
+ * already or memory is short. *dropped: the one that had to go, with its
+ * reference, or NULL.
+ */
+bool pys_cache_add(pys_cache *c, pys_session *s, pys_session **dropped);
+/* One that is too many for the size, as pys_cache_expire; else NULL. */
+pys_session *pys_cache_excess(pys_cache *c);
+/* The reference that the cache had, or NULL if it was not in. */
+pys_session *pys_cache_remove(pys_cache *c, const pys_session *s);
+/*
+ * One session that has expired at `now` (seconds; 0: any session), taken out,
+ * with its reference; NULL when there is none left.
+ */
+pys_session *pys_cache_expire(pys_cache *c, int64_t now);
 /* Names of CAs for a certificate request: each a DER Name. */
 bool pys_settings_add_ca_name(pys_settings *s, const uint8_t *p, size_t n);
 void pys_settings_clear_ca_names(pys_settings *s);
@@ -233,6 +204,7 @@ enum pys_ask {
     PYS_ASK_CERT,         /* certificate callback, both sides */
     PYS_ASK_ALPN,         /* choose a protocol, server */
     PYS_ASK_VERIFY,       /* the peer's chain */
+    PYS_ASK_SESSION,      /* a session by its id, server */
     PYS_N_ASKS
 };
 
@@ -278,7 +250,7 @@ long pys_conn_write(pys_conn *c, const uint8_t *p, size_t n);
 enum pys_io pys_conn_shutdown(pys_conn *c);
 /* Second half of SSL_shutdown(3): waits for the peer's close_notify. */
 enum pys_io pys_conn_shutdown_read(pys_conn *c);
-/* Tries once to hand over an alert that a failed read left behind. */
+/* Tries once to hand over an alert or refusal that a read left behind. */
 enum pys_io pys_conn_flush(pys_conn *c);
 
 /* Results of the last call. writing: 0 the reading half, 1 the other. */
@@ -318,6 +290,26 @@ const char *pys_conn_server_name(const pys_conn *c, size_t *n);
 bool pys_conn_set_host(pys_conn *c, const char *name, size_t n);
 bool pys_conn_add_host(pys_conn *c, const char *name, size_t n);
 const char *pys_conn_peername(const pys_conn *c);
+/* The session to offer (takes a reference), or the one in use. */
+void pys_conn_set_session(pys_conn *c, pys_session *s);
+pys_session *pys_conn_session(const pys_conn *c); /* new ref, or NULL */
+/* Sessions that came to be, oldest first: a new reference, or NULL. */
+void pys_conn_keep_fresh(pys_conn *c, bool on);
+pys_session *pys_conn_fresh_session(pys_conn *c);
+bool pys_conn_resumed(const pys_conn *c);
+/* The id that PYS_ASK_SESSION is about; its answer (takes a reference). */
+const uint8_t *pys_conn_asked_id(const pys_conn *c, size_t *n);
+void pys_conn_give_session(pys_conn *c, pys_session *s);
+/* What happened in the cache since the last call, as bits. */
+enum {
+    PYS_CACHE_MISSED = 1,
+    PYS_CACHE_EXPIRED = 2,
+    PYS_CACHE_FULL = 4,
+    PYS_CACHE_GIVEN = 8 /* by the answer to PYS_ASK_SESSION */
+};
+unsigned pys_conn_cache_news(pys_conn *c);
+/* The one that the cache dropped meanwhile: its reference, or NULL. */
+pys_session *pys_conn_dropped_session(pys_conn *c);
 /* SSL_key_update(3): 1 asks the peer for one too. */
 enum pys_io pys_conn_key_update(pys_conn *c, int request);
 
@@ -328,6 +320,7 @@ unsigned pys_conn_group(const pys_conn *c);
 unsigned pys_conn_own_scheme(const pys_conn *c);
 unsigned pys_conn_peer_scheme(const pys_conn *c);
 bool pys_conn_retried(const pys_conn *c); /* a HelloRetryRequest was used */
+bool pys_conn_extended(const pys_conn *c); /* RFC 7627, RFC 8446 D */
 const uint8_t *pys_conn_alpn(const pys_conn *c, size_t *n);
 size_t pys_conn_n_peer_certs(const pys_conn *c);
 pys_cert *pys_conn_peer_cert(const pys_conn *c, size_t i); /* new ref */
@@ -337,7 +330,7 @@ void pys_conn_set_verify_result(pys_conn *c, long result);
 int pys_conn_verify_depth(const pys_conn *c);
 /* CA names that a server asked with: concatenated 16-bit-length Names. */
 const uint8_t *pys_conn_peer_ca_names(const pys_conn *c, size_t *n);
-/* RFC 8446 7.5; false before the handshake is done. */
+/* RFC 8446 7.5, RFC 5705; false before the handshake is done. */
 bool pys_conn_export(pys_conn *c, uint8_t *out, size_t n, const char *label,
     size_t n_label, const uint8_t *context, size_t n_context);
 

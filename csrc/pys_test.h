@@ -45,8 +45,9 @@ typedef struct pys_test_step {
     bool optional;
 } pys_test_step;
 
-/* False past the end. */
-bool pys_test_step_at(size_t i, pys_test_step *out);
+/* By version, 0x0303 or 0x0304; a type of -1: change_cipher_spec. False past
+ * the end. */
+bool pys_test_step_at(int version, size_t i, pys_test_step *out);
 
 /* ---- pki/, without a connection ---- */
 
@@ -123,5 +124,48 @@ bool pys_test_ids_add_chain(pys_identities *ids, pys_cert *c, pys_fault *f);
 bool pys_test_ids_clear_chain(pys_identities *ids, pys_fault *f);
 bool pys_test_ids_add_extra(pys_identities *ids, pys_cert *c, pys_fault *f);
 pys_test_slot pys_test_ids_slot(const pys_identities *ids, int slot);
+
+/* ---- session/, without a connection ---- */
+
+/* What pys.h does not show of a session; the chain is borrowed. */
+typedef struct pys_test_session {
+    int refs; /* only read */
+    unsigned group;
+    bool extended;
+    bool not_resumable;
+    int64_t made_ms;
+    unsigned lifetime;
+    unsigned age_add;
+    pys_cert *const *chain;
+    size_t n_chain;
+} pys_test_session;
+
+pys_test_session pys_test_session_facts(const pys_session *s);
+bool pys_test_session_fill(pys_session *s, const pys_test_session *facts);
+bool pys_test_session_fresh(const pys_session *s, int64_t now);
+/* The compact form; lengths as pys_session_der. */
+size_t pys_test_session_put(const pys_session *s, uint8_t *out, size_t max);
+pys_session *pys_test_session_take(const uint8_t *p, size_t n);
+
+/* session/ticket.h. */
+typedef struct pys_ticket_keys pys_ticket_keys;
+
+pys_ticket_keys *pys_ticket_keys_new(void);
+pys_ticket_keys *pys_ticket_keys_up_ref(pys_ticket_keys *k);
+void pys_ticket_keys_free(pys_ticket_keys *k);
+bool pys_ticket_keys_set(pys_ticket_keys *k, const uint8_t *p, size_t n);
+void pys_ticket_keys_get(pys_ticket_keys *k, uint8_t out[80]);
+size_t pys_test_ticket_seal(pys_ticket_keys *k, const pys_session *s,
+    uint8_t *out, size_t max);
+pys_session *pys_test_ticket_open(pys_ticket_keys *k, const uint8_t *p,
+    size_t n, bool *old);
+
+/* session/cache.h; the rest of it is in pys.h. */
+pys_cache *pys_cache_new(void);
+pys_cache *pys_cache_up_ref(pys_cache *c);
+void pys_cache_free(pys_cache *c);
+pys_session *pys_test_cache_find(pys_cache *c, const uint8_t *p, size_t n);
+bool pys_cache_first_use(pys_cache *c, const uint8_t id[32], int64_t now_ms,
+    int64_t window_ms);
 
 #endif

@@ -152,7 +152,7 @@ def make_builder() -> Any:
     """Describe the extension to cffi."""
     found = crypto()
     builder = cffi.FFI()
-    builder.cdef(declarations("pys_bio.h", "pys.h"))
+    builder.cdef(declarations("pys_bio.h", "pys.h", "pys_pki.h"))
     builder.set_source(
         "pyssl._pyssl",
         '#include "pys.h"\n',

@@ -135,8 +135,9 @@ def own(handle: Any, free: Any) -> Any:
 
     Errors:
         MemoryError: the handle is NULL.
+        TypeError: it is no C object.
     """
-    if not handle:
+    if handle == _NULL:
         raise MemoryError
     return _gc(handle, free)
 

@@ -19,6 +19,7 @@ from pyssl.const import (
     SSL_TLSEXT_ERR_OK,
 )
 from pyssl.pkey import EVP_PKEY
+from pyssl.session import SSL_SESSION
 from pyssl.x509 import X509
 
 if TYPE_CHECKING:
@@ -107,6 +108,22 @@ def _alpn(ssl: SSL, conn: Any) -> _Reply:
     return _Reply(lib.PYS_GO_ON, 0, chosen)
 
 
+def _session(ssl: SSL, conn: Any) -> _Reply:
+    """The callback for sessions by id (SESS-8)."""
+    callback = ssl._ctx._get_session
+    if callback is None:
+        return _DECLINE
+    n = ffi.new("size_t *")
+    found = callback(ssl, bytes_of(lib.pys_conn_asked_id(conn, n), n[0]))
+    if found is None:
+        return _DECLINE
+    if not isinstance(found, SSL_SESSION):
+        raise TypeError(f"session callback: no SSL_SESSION: {found!r}")
+    found._share()
+    lib.pys_conn_give_session(conn, found._native())
+    return _GO_ON
+
+
 def _certificate(ssl: SSL, conn: Any) -> _Reply:
     """The certificate callbacks (CERT-20, then CERT-18; GE-12)."""
     del conn
@@ -152,6 +169,7 @@ _HANDLERS: dict[int, tuple[Callable[[SSL, Any], _Reply], _Reply]] = {
         _Reply(lib.PYS_REFUSE, SSL_AD_UNRECOGNIZED_NAME),
     ),
     lib.PYS_ASK_CERT: (_certificate, _INTERNAL),
+    lib.PYS_ASK_SESSION: (_session, _DECLINE),
     lib.PYS_ASK_ALPN: (
         _alpn,
         _Reply(lib.PYS_REFUSE, SSL_AD_NO_APPLICATION_PROTOCOL),

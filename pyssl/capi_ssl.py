@@ -196,6 +196,9 @@ SSL_CTX_get_cert_store = _ctx(SSL_CTX.get_cert_store, "SSL_CTX_get_cert_store")
 SSL_CTX_set_ciphersuites = _ctx(
     SSL_CTX.set_ciphersuites, "SSL_CTX_set_ciphersuites"
 )
+SSL_CTX_set_cipher_list = _ctx(
+    SSL_CTX.set_cipher_list, "SSL_CTX_set_cipher_list"
+)
 SSL_CTX_get_ciphers = _ctx(SSL_CTX.get_ciphers, "SSL_CTX_get_ciphers")
 SSL_CTX_set1_groups = _ctx(SSL_CTX.set1_groups, "SSL_CTX_set1_groups")
 SSL_CTX_set1_groups_list = _ctx(
@@ -441,6 +444,7 @@ SSL_get1_peer_certificate = _ssl(
 # ---- SSL: algorithms -------------------------------------------------------
 
 SSL_set_ciphersuites = _ssl(SSL.set_ciphersuites, "SSL_set_ciphersuites")
+SSL_set_cipher_list = _ssl(SSL.set_cipher_list, "SSL_set_cipher_list")
 SSL_get_ciphers = _ssl(SSL.get_ciphers, "SSL_get_ciphers")
 SSL_set1_groups = _ssl(SSL.set1_groups, "SSL_set1_groups")
 SSL_set1_groups_list = _ssl(SSL.set1_groups_list, "SSL_set1_groups_list")

@@ -14,7 +14,7 @@ from typing import Any
 from pyssl import asks, err
 from pyssl._ffi import ffi, lib, number, room, source
 from pyssl.conn_bio import Attached
-from pyssl.conn_info import Info
+from pyssl.conn_session import Resumption
 from pyssl.const import (
     BIO_FLAGS_IO_SPECIAL,
     BIO_FLAGS_READ,
@@ -38,7 +38,6 @@ from pyssl.const import (
     SSL_ERROR_ZERO_RETURN,
     SSL_R_BAD_LENGTH,
     SSL_R_UNINITIALIZED,
-    SSL_R_WRONG_SSL_VERSION,
 )
 
 # Bound here because every read and write uses them.
@@ -63,9 +62,12 @@ _EOF = lib.PYS_IO_EOF
 _SYSCALL = lib.PYS_IO_SYSCALL
 _MISUSE = lib.PYS_IO_MISUSE
 _MOVED = lib.PYS_IO_MOVED
+_NEWS = lib.PYS_IO_NEWS
+_TURNS = (_BIO, _NEWS)  # something is to be done, then the same call again
 _NOT_OPEN = lib.PYS_IO_NOT_OPEN
-_GO_ON = (_BIO, _NOT_OPEN)  # Python has to do something first
+_GO_ON = (_BIO, _NEWS, _NOT_OPEN)  # Python has to do something first
 
+_BEFORE = lib.PYS_BEFORE
 _OPEN = lib.PYS_OPEN
 _DEAD = lib.PYS_DEAD
 _NO_ROLE = lib.PYS_NO_ROLE
@@ -90,7 +92,7 @@ _SPECIAL = {
 }
 
 
-class SSL(Attached, Info):
+class SSL(Attached, Resumption):
     """A TLS connection (SSL_new(3)).
 
     One thread may read while another writes; any other use by several
@@ -135,6 +137,8 @@ class SSL(Attached, Info):
             want = lib.pys_conn_want(conn, 0)
         elif io in (_FAULT, _EOF):
             err.put_fault(lib.pys_conn_fault(conn))
+            if io == _FAULT:
+                self._retire_session(conn)
         elif io == _SYSCALL:
             want = lib.pys_conn_want(conn, writing)
             err.thread_state().errno = lib.pys_conn_errno(conn, writing)
@@ -146,8 +150,16 @@ class SSL(Attached, Info):
         self._note(want, writing)
         return ret
 
-    def _send_alert(self, conn: Any) -> None:
-        """Try once to send the alert of a fault that reading found."""
+    def _turn(self, conn: Any, io: int) -> None:
+        """Do what a read has to wait for."""
+        if io == _BIO:
+            self._serve(0)
+            return
+        self._tell_sessions(conn)
+        self._send_rest(conn)
+
+    def _send_rest(self, conn: Any) -> None:
+        """Try once to send the alert or refusal that reading left behind."""
         if not self._write_lock.acquire(False):
             return  # whoever writes now sends it afterwards
         self._writer = get_ident()
@@ -201,7 +213,7 @@ class SSL(Attached, Info):
             hidden: It is part of a read or a write.
         """
         ret = self._alone(self._handshake, role, hidden)
-        if ret <= 0:
+        if ret <= 0 or self._parked is not None:
             self._raise_parked()
         return ret
 
@@ -225,11 +237,16 @@ class SSL(Attached, Info):
             if role != _NO_ROLE and self._misfit(role):  # HS-33
                 self._both_note(_NOTHING)
                 return self._refuse(ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, 0)
-            self._prepare(conn)
+            self._prepare(conn, phase)
         while True:
             io = _do_handshake(conn)
             if self._keylogging:
                 asks.deliver_keylog(self, conn)
+            self._tell_cache(conn)
+            if self._watching:
+                self._tell_sessions(conn)
+            if io == _DONE:
+                self._done(conn)
             if io in (_DONE, _WANT_READ):  # the usual ends, in short
                 self._both_note(_NOTHING if io == _DONE else _READING)
                 return 1 if io == _DONE else -1
@@ -248,17 +265,19 @@ class SSL(Attached, Info):
         ctx = self._ctx
         rbio, wbio = self._rbio, self._wbio
         return (
-            rbio is not None
+            self._started
+            and rbio is not None
             and wbio is not None
             and rbio._epoch == self._read_epoch
             and wbio._epoch == self._write_epoch
             and ctx.live_asks | self._copied.asks == self._asks
             and (ctx._keylog is not None) == self._keylogging
+            and (ctx._new_session is None or self._watching)
             and ctx._method.role in (_NO_ROLE, role)
             and not err.thread_state().queue
         )
 
-    def _prepare(self, conn: Any) -> None:
+    def _prepare(self, conn: Any, phase: int) -> None:
         """Look up what is looked up at each call (CTX-3), clear the queue.
 
         The queue is cleared only if there is something to do (HS-4).
@@ -271,17 +290,20 @@ class SSL(Attached, Info):
         if (ctx._keylog is not None) != self._keylogging:
             self._keylogging = ctx._keylog is not None
             lib.pys_conn_keep_keylog(conn, self._keylogging)
+        self._watch(conn)
         rbio, wbio = self._rbio, self._wbio
-        if rbio is None or wbio is None:
+        if self._role == _NO_ROLE or rbio is None or wbio is None:
             return
         if rbio._epoch != self._read_epoch or wbio._epoch != self._write_epoch:
             self._pass_bios(conn)
         if (
-            self._role != _NO_ROLE
-            and err.thread_state().queue
+            err.thread_state().queue
             and not lib.pys_conn_get_shutdown(conn) & _RECEIVED
         ):
             err.clear()
+        if phase == _BEFORE:
+            self._begun()
+        self._started = True
 
     def set_connect_state(self) -> None:
         """Take the client role and begin anew.
@@ -300,6 +322,7 @@ class SSL(Attached, Info):
     def _set_role(self, conn: Any, role: int) -> None:
         _set_role(conn, role)
         self._role = role
+        self._started = False
         self._unsent = None
         self._both_note(_NOTHING)
 
@@ -313,12 +336,18 @@ class SSL(Attached, Info):
         """
 
         def do(conn: Any) -> int:
+            if self._ended_badly(conn):
+                self._retire_session(conn)
+                lib.pys_conn_set_session(conn, ffi.NULL)
             lib.pys_conn_clear(conn)
+            self._started = False
             self._unsent = None
             self._both_note(_NOTHING)
             return 1
 
-        return self._alone(do)
+        done = self._alone(do)
+        self._raise_parked()
+        return done
 
     # ---- reading -----------------------------------------------------------
 
@@ -353,6 +382,7 @@ class SSL(Attached, Info):
                 and lock.acquire(False)
             ):
                 self._reader = me
+                ended = None
                 try:
                     into = _from_buffer(_BYTES, buf, True)
                     n: int = _do_read(self._conn, into, len(into), False)
@@ -361,13 +391,19 @@ class SSL(Attached, Info):
                         self._reading_thread = me
                         self._last = 0
                         return n
-                    if n < 0 and -n not in _GO_ON:
-                        return self._read_ended(self._conn, -n)
+                    if n == -_NEWS:
+                        self._turn(self._conn, _NEWS)
+                    elif n < 0 and -n not in _GO_ON:
+                        ended = self._read_ended(self._conn, -n)
                 except (TypeError, BufferError):
                     pass
                 finally:
                     self._reader = 0
                     lock.release()
+                if self._parked is not None:
+                    self._raise_parked()
+                if ended is not None:
+                    return ended
         return self._read(buf, num, False)
 
     def peek(self, buf: Any, num: int | None = None) -> int:
@@ -408,8 +444,8 @@ class SSL(Attached, Info):
                 self._reader = me
                 try:
                     n: int = _do_read(conn, into, num, peek)
-                    while n == -_BIO:
-                        self._serve(0)
+                    while -n in _TURNS and self._parked is None:
+                        self._turn(conn, -n)
                         n = _do_read(conn, into, num, peek)
                     if n >= 0:
                         self._note(_NOTHING, 0)
@@ -427,9 +463,11 @@ class SSL(Attached, Info):
 
     def _read_ended(self, conn: Any, io: int) -> int:
         """As `_ended`, for a read that gave nothing; 0 for an end (RW-8)."""
+        if io == _MOVED:
+            self._turn(conn, io)
         ret = self._ended(conn, io, 0)
         if io == _FAULT:
-            self._send_alert(conn)
+            self._send_rest(conn)
         return 0 if io == _EOF else ret
 
     # ---- writing -----------------------------------------------------------
@@ -585,14 +623,14 @@ class SSL(Attached, Info):
                 io = _DEAD_BEFORE
                 if _phase(conn) == _OPEN:
                     io = lib.pys_conn_shutdown_read(conn)
-                while io == _BIO:
-                    self._serve(0)
+                while io in _TURNS:
+                    self._turn(conn, io)
                     io = _DEAD_BEFORE
                     if _phase(conn) == _OPEN:
                         io = lib.pys_conn_shutdown_read(conn)
                 ret = self._ended(conn, io, 0)
                 if io == _FAULT:
-                    self._send_alert(conn)
+                    self._send_rest(conn)
                 return ret
             finally:
                 self._reader = 0
@@ -646,38 +684,3 @@ class SSL(Attached, Info):
             reason = lib.pys_bio_reason(native, writing)
             return _SPECIAL.get(reason, SSL_ERROR_SYSCALL)
         return SSL_ERROR_NONE
-
-    # ---- after the handshake -----------------------------------------------
-
-    def key_update(self, updatetype: int) -> int:
-        """Send new keys with the next write.
-
-        Args:
-            updatetype: SSL_KEY_UPDATE_NOT_REQUESTED, or
-                SSL_KEY_UPDATE_REQUESTED for new keys of the peer too.
-
-        Returns:
-            1, or 0 with an entry.
-
-        Source: SSL_key_update(3); contract RW-29.
-        """
-        number(updatetype, "updatetype")
-        conn = self._enter()
-        with self._write_lock:
-            known = updatetype in (0, 1)
-            io = lib.pys_conn_key_update(conn, updatetype if known else -1)
-            if io == _DONE:
-                return 1
-            err.put(ERR_LIB_SSL, lib.pys_conn_misuse(conn))
-            return 0
-
-    def renegotiate(self) -> int:
-        """Refuse: 0 with SSL_R_WRONG_SSL_VERSION (contract RW-28)."""
-        self._alive()
-        err.put(ERR_LIB_SSL, SSL_R_WRONG_SSL_VERSION)
-        return 0
-
-    def renegotiate_pending(self) -> int:
-        """Give 0: there is no renegotiation (contract RW-28)."""
-        self._alive()
-        return 0

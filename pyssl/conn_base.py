@@ -60,8 +60,11 @@ class ConnBase(Identities):
         "_reading_thread",
         "_refs",
         "_role",
+        "_session_part",
         "_settings",
+        "_started",
         "_unsent",
+        "_watching",
         "_wbio",
         "_write_epoch",
         "_write_lock",
@@ -95,8 +98,11 @@ class ConnBase(Identities):
         self._role: int = _NO_ROLE
         self._refs = 1
         self._keylogging = False
+        self._watching = False
+        self._session_part: Any = None  # keeps its application data
         self._parked: BaseException | None = None
         self._unsent: Any = None
+        self._started = False  # this handshake was prepared once
         self._read_lock = allocate_lock()
         self._write_lock = allocate_lock()
         # Threads that are inside, and those whose call was the last one.
@@ -112,7 +118,11 @@ class ConnBase(Identities):
         """Let go of the BIOs and run the free callbacks."""
         if getattr(self, "_conn", None) is None:
             return
-        if self._registry.watched or not release_plain(self._rbio, self._wbio):
+        if (
+            self._registry.watched
+            or self._ended_badly(self._conn)
+            or not release_plain(self._rbio, self._wbio)
+        ):
             raise_parked(self._part())
         else:
             self._conn = self._settings = self._rbio = self._wbio = None
@@ -147,10 +157,13 @@ class ConnBase(Identities):
                 self._refs -= 1
                 last = self._refs == 0
             released = self._part() if last else ()
+        self._raise_parked()
         raise_parked(released)
 
     def _part(self) -> tuple[BIO, ...]:
         """Take leave of everything; whoever is inside ends without BIOs."""
+        if self._ended_badly(self._conn):
+            self._retire_session(self._conn)
         conn, self._conn, self._settings = self._conn, None, None
         lib.pys_conn_set_bio(conn, ffi.NULL, ffi.NULL)
         rbio, self._rbio = self._rbio, None
@@ -165,6 +178,12 @@ class ConnBase(Identities):
             bio._release()
         self._unsent = None
         return released
+
+    def _ended_badly(self, conn: Any) -> bool:
+        raise NotImplementedError
+
+    def _retire_session(self, conn: Any) -> None:
+        raise NotImplementedError
 
     # ---- getting in --------------------------------------------------------
 

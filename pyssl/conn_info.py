@@ -21,6 +21,7 @@ from pyssl.conn_base import ConnBase
 from pyssl.const import (
     ERR_LIB_SSL,
     SSL_R_SSL3_EXT_INVALID_SERVERNAME,
+    SSL_R_TLS_ILLEGAL_EXPORTER_LABEL,
     TLS1_2_VERSION,
     TLS1_3_VERSION,
 )
@@ -39,6 +40,14 @@ _OPEN = lib.PYS_OPEN
 
 _VERSIONS = {TLS1_2_VERSION: "TLSv1.2", TLS1_3_VERSION: "TLSv1.3"}
 _NAME_MAX = 255
+# What the key schedule of TLS 1.2 says itself (RFC 5246 8.1, RFC 7627 4).
+_LABELS_OF_12 = (
+    b"client finished",
+    b"server finished",
+    b"master secret",
+    b"extended master secret",
+    b"key expansion",
+)
 
 
 def _host(name: str | bytes) -> bytes:
@@ -446,10 +455,11 @@ class Info(ConnBase):
                 None.
 
         Returns:
-            1; 0 for more bytes than there can be; -1 before the handshake
-            is complete.
+            1; 0 for more bytes than there can be, or with
+            SSL_R_TLS_ILLEGAL_EXPORTER_LABEL; -1 before the handshake is
+            complete.
 
-        Source: SSL_export_keying_material(3); contract EKM-1.
+        Source: SSL_export_keying_material(3); contract EKM-1, EKM-2.
         """
         into = room(out)
         name = label.encode("ascii") if isinstance(label, str) else label
@@ -458,13 +468,20 @@ class Info(ConnBase):
         if use_context is None:
             use_context = context is not None
         number(use_context, "use_context")
-        about = source(context) if use_context and context is not None else b""
+        about, n_about = ffi.NULL, 0  # TLS 1.2: an empty one is another
+        if use_context:
+            about = b"" if context is None else source(context)
+            n_about = len(about)
+            about = about if n_about else b""
         if not self.is_init_finished():
             return -1
+        if name in _LABELS_OF_12 and self.version() == TLS1_2_VERSION:
+            err.put(ERR_LIB_SSL, SSL_R_TLS_ILLEGAL_EXPORTER_LABEL)
+            return 0
         return self._facts(
             lambda conn: int(
                 lib.pys_conn_export(
-                    conn, into, len(into), name, len(name), about, len(about)
+                    conn, into, len(into), name, len(name), about, n_about
                 )
             )
         )

@@ -12,9 +12,9 @@ from pyssl.const import (
     ERR_R_PASSED_NULL_PARAMETER,
     ERR_R_PEM_LIB,
 )
+from pyssl.ctx_session import SessionCalls
 from pyssl.exdata import ExCallback, Registry
 from pyssl.identity import (
-    Identities,
     PassphraseCallback,
     Path,
     handle_of,
@@ -53,6 +53,7 @@ ASK_HELLO = 1 << lib.PYS_ASK_CLIENT_HELLO
 ASK_NAME = 1 << lib.PYS_ASK_SERVER_NAME
 ASK_CERT = 1 << lib.PYS_ASK_CERT
 ASK_ALPN = 1 << lib.PYS_ASK_ALPN
+ASK_SESSION = 1 << lib.PYS_ASK_SESSION
 
 
 class SSL_METHOD:
@@ -151,7 +152,7 @@ class Copied:
         self.asks |= 0 if hello is None else ASK_HELLO
 
 
-class SSL_CTX(Identities):
+class SSL_CTX(SessionCalls):
     """Settings, certificates, trust and callbacks for connections.
 
     What is set here counts for connections made later; the callbacks for
@@ -211,13 +212,19 @@ class SSL_CTX(Identities):
         self._keylog: KeylogCallback | None = None
         self._passwd: PassphraseCallback | None = None
         self._passwd_data: Any = None
+        super().__init__()
         self._ex: dict[int, Any] | None = None
         if self._registry.watched:
             self._registry.made(self)
 
     def __del__(self) -> None:
-        """Run the free callbacks of application data."""
-        if self._registry.watched and hasattr(self, "_ex"):
+        """Empty the cache, run the free callbacks of application data."""
+        if not hasattr(self, "_ex"):
+            return
+        settings, self._settings = self._settings, None
+        if settings is not None and self._remove_session is not None:
+            self._flush(settings, 0)
+        if self._registry.watched:
             self._registry.gone(self, self._ex)
 
     def __repr__(self) -> str:
@@ -238,11 +245,13 @@ class SSL_CTX(Identities):
 
         Source: SSL_CTX_free(3).
         """
-        self._snapshot()
+        settings = self._snapshot()
         with self._lock:
             self._refs -= 1
-            if self._refs == 0:
-                self._settings = None
+            if self._refs != 0:
+                return
+            self._settings = None
+        self._flush(settings, 0)
 
     def _change(self, change: Callable[[Any], T]) -> T:
         with self._lock:
@@ -264,6 +273,8 @@ class SSL_CTX(Identities):
             live |= ASK_ALPN
         if self._client_cert is not None:
             live |= ASK_CERT
+        if self._get_session is not None:
+            live |= ASK_SESSION
         self._set_number(lib.PYS_ASKS, live | self._copied.asks)
         self.live_asks = live
 

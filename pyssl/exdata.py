@@ -49,7 +49,8 @@ class Registry:
             argp: Handed to the callbacks.
             new: Called as `(owner, value, index, argl, argp)` when an owner
                 is made, in index order.
-            dup: Called so for a copy; only sessions are ever copied.
+            dup: Called so for a copy, with the value of what is copied, and
+                gives the copy's value; only sessions are ever copied.
             free: Called so when an owner goes.
         """
         watched = new is not None or free is not None
@@ -76,6 +77,22 @@ class Registry:
         for index, entry in enumerate(self._indices):
             if entry.new is not None:
                 entry.new(owner, None, index, entry.argl, entry.argp)
+
+    def copied(
+        self, owner: Any, values: dict[int, Any] | None
+    ) -> dict[int, Any] | None:
+        """Copy values to a new owner; a dup callback gives what to store."""
+        if not values:
+            return None
+        found: dict[int, Any] = {}
+        for index, entry in enumerate(self._indices):
+            if index not in values:
+                continue
+            value = values[index]
+            if entry.dup is not None:
+                value = entry.dup(owner, value, index, entry.argl, entry.argp)
+            found[index] = value
+        return found
 
     def gone(self, owner: Any, values: dict[int, Any] | None) -> None:
         """Run the free callbacks for an owner."""

@@ -19,6 +19,8 @@ _NIDS = {
 }
 _NID_UNKNOWN = 0x1000000
 
+_TLS13 = 0x13  # high byte of its suites (RFC 8446 B.4)
+
 
 def libcrypto() -> str:
     """Give the name and version of the libcrypto at work."""
@@ -46,7 +48,7 @@ def suites(text: str) -> list[int] | None:
     found: list[int] = []
     for name in _split(text):
         id = id_of(lib.PYS_KIND_SUITE, name)
-        if id and id not in found:
+        if id >> 8 == _TLS13 and id not in found:
             found.append(id)
     return found or None
 

@@ -10,14 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Callable, TypeVar
 
-from pyssl import err, names
-from pyssl._ffi import Owner, bytes_of, ffi, lib, number, number64, own
+from pyssl import cipher_list, err, names
+from pyssl._ffi import (
+    Owner,
+    bytes_of,
+    ffi,
+    lib,
+    number,
+    number64,
+    own,
+    source,
+)
 from pyssl.cipher import SSL_CIPHER
 from pyssl.const import (
     ERR_LIB_SSL,
     ERR_R_PASSED_INVALID_ARGUMENT,
     ERR_R_PASSED_NULL_PARAMETER,
     SSL_R_NO_CIPHER_MATCH,
+    SSL_R_SSL_SESSION_ID_CONTEXT_TOO_LONG,
     TLS1_1_VERSION,
     TLS1_2_VERSION,
     TLS1_3_VERSION,
@@ -29,6 +39,8 @@ T = TypeVar("T")
 
 VerifyCallback = Callable[[int, Any], int]
 
+_ID_CONTEXT_MAX = 32
+
 
 def copy_settings(old: Any) -> Any:
     """Give a snapshot of our own with the same content."""
@@ -38,6 +50,27 @@ def copy_settings(old: Any) -> Any:
         lib.pys_settings_free(old)
         raise MemoryError
     return own(fresh, lib.pys_settings_free)
+
+
+def _suites_of(settings: Any) -> list[int]:
+    ids = ffi.new("uint16_t[]", lib.PYS_LIST_MAX)
+    n = lib.pys_settings_list(settings, lib.PYS_KIND_SUITE, ids)
+    return list(ids[0:n])
+
+
+def _set_suites(settings: Any, tls13: bool, ids: Sequence[int]) -> bool:
+    """Exchange the suites of TLS 1.3, or of TLS 1.2, in the one list."""
+    others = [
+        id
+        for id in _suites_of(settings)
+        if cipher_list.is_tls13(id) is not tls13
+    ]
+    both = [*ids, *others] if tls13 else [*others, *ids]
+    return bool(
+        lib.pys_settings_set_list(
+            settings, lib.PYS_KIND_SUITE, both, len(both)
+        )
+    )
 
 
 def new_fault() -> Any:
@@ -289,6 +322,55 @@ class Settings(Owner):
         n = lib.pys_settings_list(self._snapshot(), kind, ids)
         return list(ids[0:n])
 
+    # ---- sessions ----------------------------------------------------------
+
+    def set_session_id_context(self, sid_ctx: Any) -> int:
+        """Set within what context a server's sessions may be resumed.
+
+        Args:
+            sid_ctx: At most 32 bytes, bytes-like.
+
+        Returns:
+            1; 0 with SSL_R_SSL_SESSION_ID_CONTEXT_TOO_LONG.
+
+        Source: SSL_CTX_set_session_id_context(3); contract SESS-9.
+        """
+        self._snapshot()
+        view = source(sid_ctx)
+        if len(view) > _ID_CONTEXT_MAX:
+            err.put(ERR_LIB_SSL, SSL_R_SSL_SESSION_ID_CONTEXT_TOO_LONG)
+            return 0
+        return int(
+            self._change(
+                lambda fresh: bool(
+                    lib.pys_settings_set_id_context(fresh, view, len(view))
+                )
+            )
+        )
+
+    def set_num_tickets(self, num_tickets: int) -> int:
+        """Set how many tickets a server sends after a full handshake.
+
+        Args:
+            num_tickets: 0 to 65535. After a resumption it is one at most.
+
+        Returns:
+            1.
+
+        Source: SSL_CTX_set_num_tickets(3); contract SESS-11.
+        """
+        self._snapshot()
+        if isinstance(num_tickets, int) and not 0 <= num_tickets <= 0xFFFF:
+            raise ValueError(f"{num_tickets} tickets")
+        self._set_number(lib.PYS_NUM_TICKETS, num_tickets)
+        return 1
+
+    def get_num_tickets(self) -> int:
+        """Give how many tickets a server sends after a full handshake."""
+        return self._number(lib.PYS_NUM_TICKETS)
+
+    # ---- names of suites, groups and schemes -------------------------------
+
     def set_ciphersuites(self, text: str) -> int:
         """Set the TLS 1.3 suites: names parted by colons, best first.
 
@@ -305,7 +387,35 @@ class Settings(Owner):
         if ids is None:
             err.put(ERR_LIB_SSL, SSL_R_NO_CIPHER_MATCH)
             return 0
-        return self._set_list(lib.PYS_KIND_SUITE, ids)
+        return int(self._change(lambda fresh: _set_suites(fresh, True, ids)))
+
+    def set_cipher_list(self, text: str) -> int:
+        """Set the TLS 1.2 suites by a control string.
+
+        Args:
+            text: Elements parted by colons, as "ECDHE+AESGCM:!aRSA".
+
+        Returns:
+            1; 0 with SSL_R_NO_CIPHER_MATCH if it leaves none, or with
+            SSL_R_INVALID_COMMAND if it is malformed, and nothing changed.
+
+        Source: SSL_CTX_set_cipher_list(3), ciphers(1); contract CIPH-1.
+        """
+        chosen = cipher_list.parse(text)
+        if isinstance(chosen, int):
+            self._snapshot()
+            err.put(ERR_LIB_SSL, chosen)
+            return 0
+        ids, level = chosen
+
+        def change(fresh: Any) -> bool:
+            if level is not None:
+                lib.pys_settings_set_number(
+                    fresh, lib.PYS_SECURITY_LEVEL, level
+                )
+            return _set_suites(fresh, False, ids)
+
+        return int(self._change(change))
 
     def get_ciphers(self) -> list[SSL_CIPHER]:
         """Give the suites in order of preference.

@@ -40,6 +40,7 @@ class X509:
 
         Errors:
             MemoryError: the handle is NULL.
+            TypeError: it is no handle.
         """
         self._handle = own(handle, lib.pys_cert_free)
         size = ffi.new("size_t *")

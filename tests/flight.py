@@ -9,14 +9,29 @@ import itertools
 from typing import NamedTuple
 
 RETRIED, CLIENT_AUTH, CLIENT_CERT, PSK = 1, 2, 4, 32
+RESUMED, TICKET = 64, 128
+TLS13, TLS12 = 0x0304, 0x0303
 FLAGS = {
-    "retry": RETRIED,
-    "client auth": CLIENT_AUTH,
-    "client certificate": CLIENT_CERT,
-    "PSK": PSK,
+    TLS13: {
+        "retry": RETRIED,
+        "client auth": CLIENT_AUTH,
+        "client certificate": CLIENT_CERT,
+        "PSK": PSK,
+    },
+    TLS12: {
+        "client auth": CLIENT_AUTH,
+        "client certificate": CLIENT_CERT,
+        "resumed": RESUMED,
+        "ticket": TICKET,
+    },
 }
-# What an optional step depends on: the sender's own decision.
-OPTIONAL = {"HelloRetryRequest": RETRIED, "CertificateRequest": CLIENT_AUTH}
+# What an optional step depends on: the sender's own decision. Tickets of TLS
+# 1.3 belong to no order: they come when the handshake is over.
+OPTIONAL = {
+    "HelloRetryRequest": RETRIED,
+    "CertificateRequest": CLIENT_AUTH,
+    "NewSessionTicket": 0,
+}
 CLIENT = 0
 
 
@@ -31,13 +46,13 @@ class Step(NamedTuple):
     optional: bool
 
 
-def steps() -> list[Step]:
-    """Read the rows from the core."""
+def steps(version: int = TLS13) -> list[Step]:
+    """Read the rows of a version from the core."""
     from pyssl._ffi import ffi, lib
 
     row = ffi.new("pys_test_step *")
     found = []
-    while lib.pys_test_step_at(len(found), row):
+    while lib.pys_test_step_at(version, len(found), row):
         found.append(
             Step(
                 ffi.string(row.name).decode(),
@@ -51,11 +66,11 @@ def steps() -> list[Step]:
     return found
 
 
-def order(flags: int) -> list[Step]:
+def order(version: int, flags: int) -> list[Step]:
     """Give the messages of a handshake for which these facts hold."""
     return [
         step
-        for step in steps()
+        for step in steps(version)
         if step.when & flags == step.when
         and not step.unless & flags
         and (not step.optional or OPTIONAL[step.name] & flags)
@@ -66,17 +81,18 @@ def legal(flags: int) -> bool:
     """Tell whether the facts can hold together."""
     if flags & CLIENT_CERT and not flags & CLIENT_AUTH:
         return False
-    return not (flags & PSK and flags & CLIENT_AUTH)
+    return not (flags & (PSK | RESUMED) and flags & CLIENT_AUTH)
 
 
-def every_order() -> dict[tuple[str, ...], list[str]]:
+def every_order(version: int) -> dict[tuple[str, ...], list[str]]:
     """Expand the rows over all facts: facts to names of steps."""
     found = {}
-    for picked in itertools.product((False, True), repeat=len(FLAGS)):
-        facts = tuple(n for n, yes in zip(FLAGS, picked) if yes)
-        flags = sum(FLAGS[name] for name in facts)
+    known = FLAGS[version]
+    for picked in itertools.product((False, True), repeat=len(known)):
+        facts = tuple(n for n, yes in zip(known, picked) if yes)
+        flags = sum(known[name] for name in facts)
         if legal(flags):
-            found[facts] = [step.name for step in order(flags)]
+            found[facts] = [step.name for step in order(version, flags)]
     return found
 
 
@@ -84,12 +100,13 @@ def main() -> None:
     """Print every order with its facts."""
     import tests.conftest  # noqa: F401  (puts the test core in place)
 
-    senders = {step.name: step.sender for step in steps()}
-    for facts, names in every_order().items():
-        print(", ".join(facts) or "full handshake")
-        for name in names:
-            print("   ", "->" if senders[name] == CLIENT else "<-", name)
-        print()
+    for version, name in ((TLS13, "TLS 1.3"), (TLS12, "TLS 1.2")):
+        senders = {step.name: step.sender for step in steps(version)}
+        for facts, names in every_order(version).items():
+            print(f"{name}:", ", ".join(facts) or "full handshake")
+            for one in names:
+                print("   ", "->" if senders[one] == CLIENT else "<-", one)
+            print()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 #include "handshake/conn.h"
 
 #include "api/io.h"
+#include "handshake/psk.h"
 
 /* Handshake bytes not yet whole: the longest message and a record more. */
 enum { MSGS_MAX = 1 << 18, IN_MAX = 1 << 17, OUT_MAX = 1 << 19 };
@@ -110,6 +111,14 @@ pys_conn_clear(pys_conn *c)
     drop_peer(c);
     clear_counters(c);
     pys_wipe(c->exporter, sizeof(c->exporter));
+    pys_wipe(c->resumption, sizeof(c->resumption));
+    pys_fresh_drop(c);
+    pys_session_free(c->dropped);
+    c->dropped = NULL;
+    c->cache_news = 0;
+    c->extended = false;
+    c->resumed = false;
+    c->n_nonce = 0;
     pys_buf_wipe(&c->keylog);
     pys_buf_wipe(&c->keylog_line);
     pys_fault_init(&c->fault);
@@ -118,6 +127,7 @@ pys_conn_clear(pys_conn *c)
     atomic_store(&c->state, PYS_ST_BEFORE);
     atomic_store(&c->closing, 0);
     atomic_store(&c->update_due, 0);
+    atomic_store(&c->refuse_due, 0);
     atomic_store(&c->alert_due, 0);
     atomic_store(&c->n_pending, 0);
 }
@@ -130,6 +140,7 @@ pys_conn_free(pys_conn *c)
     pys_conn_clear(c);
     pys_hosts_wipe(&c->hosts);
     pys_buf_wipe(&c->server_name);
+    pys_session_free(c->session);
     pys_settings_free(c->set);
     pys_free_secret(c, sizeof(*c));
 }

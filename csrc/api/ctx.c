@@ -64,10 +64,22 @@ pys_settings_trust(const pys_settings *s)
     return s->trust;
 }
 
+/* Made when first needed: a client has no use for one. */
+static bool
+tickets_ready(pys_settings *s)
+{
+    if (s->tickets == NULL)
+        s->tickets = pys_ticket_keys_new();
+    if (s->cache == NULL)
+        s->cache = pys_cache_new();
+    return s->tickets != NULL && s->cache != NULL;
+}
+
 bool
 pys_settings_use_cert(pys_settings *s, pys_cert *c, pys_fault *f)
 {
-    return pys_identities_use_cert(&s->ids, c, f);
+    /* Whoever shows a certificate may give tickets, too. */
+    return tickets_ready(s) && pys_identities_use_cert(&s->ids, c, f);
 }
 
 bool
@@ -124,4 +136,37 @@ void
 pys_settings_clear_ca_names(pys_settings *s)
 {
     pys_buf_wipe(&s->ca_names);
+}
+
+bool
+pys_settings_set_id_context(pys_settings *s, const uint8_t *p, size_t n)
+{
+    if (n > PYS_ID_CONTEXT_MAX)
+        return false;
+    if (n != 0)
+        memcpy(s->id_context, p, n);
+    s->n_id_context = n;
+    return true;
+}
+
+bool
+pys_settings_set_ticket_keys(pys_settings *s, const uint8_t *p, size_t n)
+{
+    return tickets_ready(s) &&
+        (n == 0 || pys_ticket_keys_set(s->tickets, p, n));
+}
+
+pys_cache *
+pys_settings_cache(const pys_settings *s)
+{
+    return s->cache;
+}
+
+bool
+pys_settings_ticket_key(const pys_settings *s, uint8_t *out)
+{
+    if (s->tickets == NULL)
+        return false;
+    pys_ticket_keys_get(s->tickets, out);
+    return true;
 }

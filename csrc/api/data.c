@@ -66,7 +66,9 @@ message_taken(pys_conn *c)
     pys_flow *in = &c->flow[PYS_IN];
 
     if (pys_setting(c->set, PYS_MODE, PYS_MODE_AUTO_RETRY))
-        return PYS_IO_DONE;
+        return atomic_load(&c->refuse_due) != 0 || c->n_fresh != 0 ?
+            PYS_IO_NEWS :
+            PYS_IO_DONE;
     in->want = PYS_READING;
     pys_bio_side_flags(in->bio, PYS_IN, PYS_BIO_READ | PYS_BIO_RETRY, 0);
     return PYS_IO_MOVED;
@@ -180,7 +182,7 @@ seal_next(pys_conn *c, const uint8_t *p)
     if (atomic_load(&c->update_due) != 0)
         due = atomic_exchange(&c->update_due, 0);
     /* RFC 8446 5.5: new keys well before the limit of the AEAD. */
-    if (due == 0 && pys_protect_worn(&out->protect))
+    if (due == 0 && !pys_is_12(c) && pys_protect_worn(&out->protect))
         due = 1;
     if (due != 0 && !send_update(c, due))
         return false;
@@ -277,6 +279,8 @@ write_data(pys_conn *c, const uint8_t *p, size_t n, size_t *done)
     io = write_resumes(c, p, n);
     if (io != PYS_IO_DONE)
         return io;
+    if (!pys_io_refuse(c))
+        return pys_io_fail(c);
     io = write_all(c, p, done);
     /* A reader may have found a fault meanwhile and left its alert here. */
     if (io == PYS_IO_DONE && atomic_load(&c->phase) == PYS_DEAD)
@@ -302,6 +306,8 @@ pys_conn_key_update(pys_conn *c, int request)
         return pys_io_misuse(c, PYS_R_INVALID_KEY_UPDATE_TYPE);
     if (atomic_load(&c->phase) != PYS_OPEN)
         return pys_io_misuse(c, PYS_R_STILL_IN_INIT);
+    if (pys_is_12(c))
+        return pys_io_misuse(c, PYS_R_WRONG_SSL_VERSION);
     if ((atomic_load(&c->closing) & PYS_SENT_SHUTDOWN) != 0)
         return pys_io_misuse(c, PYS_R_PROTOCOL_IS_SHUTDOWN);
     atomic_store(&c->update_due, 1 + request);
@@ -383,7 +389,8 @@ pys_conn_shutdown_read(pys_conn *c)
             return reader_failed(c, PYS_IO_FAULT);
         }
         io = read_turn(c, NULL, 0, &none);
-        if (io != PYS_IO_DONE && io != PYS_IO_CLOSED && io != PYS_IO_MOVED)
+        if (io != PYS_IO_DONE && io != PYS_IO_CLOSED && io != PYS_IO_MOVED &&
+            io != PYS_IO_NEWS)
             return io;
     }
 }

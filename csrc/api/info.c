@@ -114,6 +114,13 @@ pys_conn_retried(const pys_conn *c)
     return c->retried;
 }
 
+/* RFC 8446 D: to be reported whenever TLS 1.3 is used. */
+bool
+pys_conn_extended(const pys_conn *c)
+{
+    return c->extended || c->version >= PYS_TLS1_3;
+}
+
 const uint8_t *
 pys_conn_alpn(const pys_conn *c, size_t *n)
 {
@@ -183,10 +190,37 @@ pys_conn_own_offer(const pys_conn *c, enum pys_offer_list which, size_t *n)
     return offer(&c->offers[0][which], n);
 }
 
+/* RFC 5705 4: no context and an empty one differ. */
+static bool
+export12(const pys_conn *c, pys_hash *scratch, pys_rd label, pys_rd context,
+    uint8_t *out, size_t n)
+{
+    pys_prf what = {
+        .alg = c->suite->hash,
+        .secret = pys_rd_of(c->exporter, PYS_MASTER_LEN),
+        .label = label,
+    };
+    pys_buf seed;
+    pys_wr w;
+    bool ok;
+
+    pys_buf_init(&seed, sizeof(c->randoms) + 2 + UINT16_MAX);
+    w = pys_wr_to(&seed);
+    pys_wr_bytes(&w, c->randoms, sizeof(c->randoms));
+    if (context.p != NULL)
+        pys_wr_vec16(&w, context);
+    what.seed = pys_rd_buf(&seed);
+    ok = pys_wr_ok(&w) && pys_prf_run(scratch, &what, out, n);
+    pys_buf_wipe(&seed);
+    return ok;
+}
+
 bool
 pys_conn_export(pys_conn *c, uint8_t *out, size_t n, const char *label,
     size_t n_label, const uint8_t *context, size_t n_context)
 {
+    pys_rd name = pys_rd_of(label, n_label);
+    pys_rd data = pys_rd_of(context, n_context);
     pys_hash *scratch;
     bool ok;
 
@@ -195,8 +229,11 @@ pys_conn_export(pys_conn *c, uint8_t *out, size_t n, const char *label,
     scratch = pys_hash_new();
     if (scratch == NULL)
         return false;
-    ok = pys_keys13_export(scratch, c->suite->hash, c->exporter,
-        pys_rd_of(label, n_label), pys_rd_of(context, n_context), out, n);
+    if (pys_is_12(c))
+        ok = export12(c, scratch, name, data, out, n);
+    else
+        ok = pys_keys13_export(scratch, c->suite->hash, c->exporter, name,
+            data, out, n);
     pys_hash_free(scratch);
     return ok;
 }

@@ -4,7 +4,7 @@
 #include "handshake/flight.h"
 #include "handshake/intake.h"
 
-enum { LEVEL_FATAL = 2 };
+enum { LEVEL_WARNING = 1, LEVEL_FATAL = 2 };
 
 /* Most bytes a read-ahead asks for at a time (RW-32). */
 enum { READ_AHEAD = PYS_CIPHER_MAX + PYS_RECORD_HEADER };
@@ -308,13 +308,24 @@ pys_conn_handshake(pys_conn *c)
     return pys_io_handshake(c);
 }
 
+bool
+pys_io_refuse(pys_conn *c)
+{
+    if (atomic_exchange(&c->refuse_due, 0) == 0 ||
+        (atomic_load(&c->closing) & PYS_SENT_SHUTDOWN) != 0)
+        return true;
+    return pys_alert_send(c, LEVEL_WARNING, PYS_AD_NO_RENEGOTIATION) ||
+        pys_fail_internal(c);
+}
+
 enum pys_io
 pys_conn_flush(pys_conn *c)
 {
-    enum pys_io io;
+    enum pys_io io = PYS_IO_DONE;
 
-    if (atomic_load(&c->phase) != PYS_DEAD)
-        return PYS_IO_DONE;
-    io = pys_io_fail(c);
+    if (atomic_load(&c->phase) == PYS_DEAD)
+        io = pys_io_fail(c);
+    else if (pys_io_refuse(c))
+        io = pys_io_drain(c);
     return io == PYS_IO_BIO ? io : PYS_IO_DONE;
 }

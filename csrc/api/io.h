@@ -33,6 +33,9 @@ enum pys_io pys_io_fail(pys_conn *c);
 /* Runs the handshake on; see pys_conn_handshake. */
 enum pys_io pys_io_handshake(pys_conn *c);
 
+/* Seals a refusal of renegotiation, if one is due. */
+PYS_MUST bool pys_io_refuse(pys_conn *c);
+
 /* A call that does nothing but say why. */
 enum pys_io pys_io_misuse(pys_conn *c, int reason);
 

@@ -9,6 +9,7 @@
 
 #include "base/wire.h"
 #include "pys.h"
+#include "pys_pki.h"
 
 enum {
     PYS_HASH_MAX = 48,   /* longest hash */
@@ -40,6 +41,8 @@ PYS_MUST bool pys_hash_begin(pys_hash *h, enum pys_hash_alg alg);
 PYS_MUST bool pys_hash_add(pys_hash *h, pys_rd bytes);
 /* The hash up to now, into out (pys_hash_len bytes); h goes on. */
 PYS_MUST bool pys_hash_peek(pys_hash *h, pys_hash *scratch, uint8_t *out);
+/* Makes to go on from where h stands; h is not changed. */
+PYS_MUST bool pys_hash_fork(const pys_hash *h, pys_hash *to);
 /* The hash, into out; h needs a new begin. */
 PYS_MUST bool pys_hash_end(pys_hash *h, uint8_t *out);
 

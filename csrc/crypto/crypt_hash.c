@@ -125,6 +125,13 @@ pys_hash_peek(pys_hash *h, pys_hash *scratch, uint8_t *out)
         pys_hash_end(scratch, out);
 }
 
+bool
+pys_hash_fork(const pys_hash *h, pys_hash *to)
+{
+    to->alg = h->alg;
+    return EVP_MD_CTX_copy_ex(to->ctx, h->ctx) == 1;
+}
+
 /* Begins one of the two passes of RFC 2104 with the padded key. */
 static bool
 pad_begin(EVP_MD_CTX *ctx, enum pys_hash_alg alg, pys_rd key, uint8_t with)

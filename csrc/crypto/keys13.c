@@ -121,6 +121,30 @@ pys_keys13_finished(pys_hash *scratch, enum pys_hash_alg alg,
 }
 
 bool
+pys_keys13_binder(const pys_keys13 *k, pys_hash *scratch, bool external,
+    const uint8_t *hash, uint8_t *out)
+{
+    uint8_t key[PYS_HASH_MAX];
+    bool ok;
+
+    ok = derive(k, scratch, external ? "ext binder" : "res binder",
+             pys_hash_of_nothing(k->alg), key) &&
+        pys_keys13_finished(scratch, k->alg, key, hash, out);
+    pys_wipe(key, sizeof(key));
+    return ok;
+}
+
+bool
+pys_keys13_psk(pys_hash *scratch, enum pys_hash_alg alg,
+    const uint8_t *resumption, pys_rd nonce, uint8_t *out)
+{
+    pys_label what = label_of(alg, resumption, "resumption");
+
+    what.context = nonce;
+    return pys_expand_label(scratch, &what, out, pys_hash_len(alg));
+}
+
+bool
 pys_keys13_traffic(pys_hash *scratch, enum pys_hash_alg alg,
     const uint8_t *secret, uint8_t *key, size_t n_key, uint8_t iv[PYS_IV_LEN])
 {

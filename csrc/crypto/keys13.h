@@ -36,6 +36,15 @@ PYS_MUST bool pys_keys13_resumption(pys_keys13 *k, pys_hash *scratch,
 /* RFC 8446 4.4.4 verify_data for a base key; out has a hash's length. */
 PYS_MUST bool pys_keys13_finished(pys_hash *scratch, enum pys_hash_alg alg,
     const uint8_t *base, const uint8_t *hash, uint8_t *out);
+/*
+ * RFC 8446 4.2.11.2: a binder, once the early secret is there; hash of the
+ * messages up to the binders. external: not from a ticket.
+ */
+PYS_MUST bool pys_keys13_binder(const pys_keys13 *k, pys_hash *scratch,
+    bool external, const uint8_t *hash, uint8_t *out);
+/* RFC 8446 4.6.1: the PSK of a ticket. */
+PYS_MUST bool pys_keys13_psk(pys_hash *scratch, enum pys_hash_alg alg,
+    const uint8_t *resumption, pys_rd nonce, uint8_t *out);
 /* RFC 8446 7.3: key and IV from a traffic secret. */
 PYS_MUST bool pys_keys13_traffic(pys_hash *scratch, enum pys_hash_alg alg,
     const uint8_t *secret, uint8_t *key, size_t n_key, uint8_t iv[PYS_IV_LEN]);

@@ -47,6 +47,85 @@ static const pys_suite suites[] = {
         .bits = 128,
         .limit = UINT64_C(1) << 24,
     },
+    /* RFC 5289, RFC 7905: ECDHE and an AEAD, nothing else. */
+    {
+        .id = 0xc02c,
+        .version = PYS_TLS1_2,
+        .name = "ECDHE-ECDSA-AES256-GCM-SHA384",
+        .standard = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+        .description = "ECDHE-ECDSA-AES256-GCM-SHA384  TLSv1.2 Kx=ECDH     "
+                       "Au=ECDSA Enc=AESGCM(256)            Mac=AEAD",
+        .hash = PYS_SHA384,
+        .aead = PYS_AES_256_GCM,
+        .auth = PYS_AUTH_ECDSA,
+        .bits = 256,
+        .limit = UINT64_C(1) << 24,
+    },
+    {
+        .id = 0xc030,
+        .version = PYS_TLS1_2,
+        .name = "ECDHE-RSA-AES256-GCM-SHA384",
+        .standard = "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+        .description = "ECDHE-RSA-AES256-GCM-SHA384    TLSv1.2 Kx=ECDH     "
+                       "Au=RSA   Enc=AESGCM(256)            Mac=AEAD",
+        .hash = PYS_SHA384,
+        .aead = PYS_AES_256_GCM,
+        .auth = PYS_AUTH_RSA,
+        .bits = 256,
+        .limit = UINT64_C(1) << 24,
+    },
+    {
+        .id = 0xcca9,
+        .version = PYS_TLS1_2,
+        .name = "ECDHE-ECDSA-CHACHA20-POLY1305",
+        .standard = "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+        .description = "ECDHE-ECDSA-CHACHA20-POLY1305  TLSv1.2 Kx=ECDH     "
+                       "Au=ECDSA Enc=CHACHA20/POLY1305(256) Mac=AEAD",
+        .hash = PYS_SHA256,
+        .aead = PYS_CHACHA20_POLY1305,
+        .auth = PYS_AUTH_ECDSA,
+        .bits = 256,
+        .limit = UINT64_C(1) << 36,
+    },
+    {
+        .id = 0xcca8,
+        .version = PYS_TLS1_2,
+        .name = "ECDHE-RSA-CHACHA20-POLY1305",
+        .standard = "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+        .description = "ECDHE-RSA-CHACHA20-POLY1305    TLSv1.2 Kx=ECDH     "
+                       "Au=RSA   Enc=CHACHA20/POLY1305(256) Mac=AEAD",
+        .hash = PYS_SHA256,
+        .aead = PYS_CHACHA20_POLY1305,
+        .auth = PYS_AUTH_RSA,
+        .bits = 256,
+        .limit = UINT64_C(1) << 36,
+    },
+    {
+        .id = 0xc02b,
+        .version = PYS_TLS1_2,
+        .name = "ECDHE-ECDSA-AES128-GCM-SHA256",
+        .standard = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+        .description = "ECDHE-ECDSA-AES128-GCM-SHA256  TLSv1.2 Kx=ECDH     "
+                       "Au=ECDSA Enc=AESGCM(128)            Mac=AEAD",
+        .hash = PYS_SHA256,
+        .aead = PYS_AES_128_GCM,
+        .auth = PYS_AUTH_ECDSA,
+        .bits = 128,
+        .limit = UINT64_C(1) << 24,
+    },
+    {
+        .id = 0xc02f,
+        .version = PYS_TLS1_2,
+        .name = "ECDHE-RSA-AES128-GCM-SHA256",
+        .standard = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+        .description = "ECDHE-RSA-AES128-GCM-SHA256    TLSv1.2 Kx=ECDH     "
+                       "Au=RSA   Enc=AESGCM(128)            Mac=AEAD",
+        .hash = PYS_SHA256,
+        .aead = PYS_AES_128_GCM,
+        .auth = PYS_AUTH_RSA,
+        .bits = 128,
+        .limit = UINT64_C(1) << 24,
+    },
 };
 
 static const pys_group groups[] = {
@@ -146,18 +225,54 @@ pys_scheme_find(uint16_t id)
     return NULL;
 }
 
-bool
-pys_scheme_fits(const pys_scheme *s, const pys_key *k)
+/*
+ * RFC 8017 9.1.1: hash, salt as long as the hash and two bytes more must fit
+ * into one bit less than the modulus has, rounded up to bytes.
+ */
+static bool
+pss_fits(const pys_scheme *s, const pys_key *k)
 {
     int hash_bits = 2 * s->strength;
 
-    if (!s->tls13 || pys_key_type(k) != s->key)
-        return false;
-    /*
-     * RFC 8017 9.1.1: hash, salt as long as the hash and two bytes more must
-     * fit into one bit less than the modulus has, rounded up to bytes.
-     */
     return !s->pss || pys_key_bits(k) - 1 > 2 * hash_bits + 8;
+}
+
+bool
+pys_scheme_fits(const pys_scheme *s, const pys_key *k)
+{
+    return s->tls13 && pys_key_type(k) == s->key && pss_fits(s, k);
+}
+
+static bool
+is_curve(enum pys_key_type type)
+{
+    return type == PYS_KEY_P256 || type == PYS_KEY_P384 ||
+        type == PYS_KEY_P521;
+}
+
+bool
+pys_scheme_fits12(const pys_scheme *s, const pys_key *k)
+{
+    enum pys_key_type type = pys_key_type(k);
+
+    if (is_curve(s->key))
+        return is_curve(type);
+    return type == s->key && pss_fits(s, k);
+}
+
+enum pys_auth
+pys_key_auth(const pys_key *k)
+{
+    switch (pys_key_type(k)) {
+    case PYS_KEY_RSA:
+    case PYS_KEY_RSA_PSS:
+        return PYS_AUTH_RSA;
+    case PYS_KEY_OTHER:
+        return PYS_AUTH_ANY;
+    default:
+        /* RFC 8422 5.1: EdDSA certificates go with ECDSA suites. */
+        return PYS_AUTH_ECDSA;
+    }
 }
 
 static char

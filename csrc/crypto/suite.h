@@ -12,8 +12,13 @@ enum { PYS_TLS1_2 = 0x0303, PYS_TLS1_3 = 0x0304 };
 enum {
     PYS_TLS_AES_128_GCM_SHA256 = 0x1301,
     PYS_TLS_AES_256_GCM_SHA384 = 0x1302,
-    PYS_TLS_CHACHA20_POLY1305_SHA256 = 0x1303
+    PYS_TLS_CHACHA20_POLY1305_SHA256 = 0x1303,
+    PYS_FALLBACK_SCSV = 0x5600,     /* RFC 7507 */
+    PYS_RENEGOTIATION_SCSV = 0x00ff /* RFC 5746 3.3 */
 };
+
+/* What certificate a suite of TLS 1.2 needs; those of 1.3 take any. */
+enum pys_auth { PYS_AUTH_ANY, PYS_AUTH_ECDSA, PYS_AUTH_RSA };
 
 enum {
     PYS_SECP256R1 = 0x0017,
@@ -31,6 +36,7 @@ typedef struct pys_suite {
     const char *description; /* SSL_CIPHER_description(3), no newline */
     enum pys_hash_alg hash;
     enum pys_aead_alg aead;
+    enum pys_auth auth;
     int bits;
     uint64_t limit; /* records under one key, RFC 8446 5.5; see table */
 } pys_suite;
@@ -63,6 +69,15 @@ const pys_scheme *pys_scheme_find(uint16_t id);
  * scheme: type, curve, and an RSA modulus large enough for the PSS hash.
  */
 bool pys_scheme_fits(const pys_scheme *s, const pys_key *k);
+
+/* The kind of TLS 1.2 suite that a certificate with this key is for. */
+enum pys_auth pys_key_auth(const pys_key *k);
+
+/*
+ * The same as pys_scheme_fits for TLS 1.2, where a hash is not bound to a
+ * curve (RFC 8446 4.2.3) and PKCS #1 signatures are allowed.
+ */
+bool pys_scheme_fits12(const pys_scheme *s, const pys_key *k);
 
 /* Default lists, best first; each answer is the number of items. */
 size_t pys_default_list(enum pys_kind kind, uint16_t out[PYS_LIST_MAX]);

@@ -32,8 +32,10 @@ pys_transcript_wipe(pys_transcript *t)
 bool
 pys_transcript_add(pys_transcript *t, pys_rd message)
 {
-    if (t->started)
-        return pys_hash_add(t->hash, message);
+    if (t->started && !pys_hash_add(t->hash, message))
+        return false;
+    if (t->started && !t->keep)
+        return true;
     return pys_buf_add(&t->kept, message.p, message.n);
 }
 
@@ -43,10 +45,18 @@ pys_transcript_start(pys_transcript *t, enum pys_hash_alg alg)
     if (t->started || !pys_hash_begin(t->hash, alg) ||
         !pys_hash_add(t->hash, pys_rd_buf(&t->kept)))
         return false;
-    pys_buf_wipe(&t->kept);
+    if (!t->keep)
+        pys_buf_wipe(&t->kept);
     t->alg = alg;
     t->started = true;
     return true;
+}
+
+void
+pys_transcript_forget(pys_transcript *t)
+{
+    t->keep = false;
+    pys_buf_wipe(&t->kept);
 }
 
 bool
@@ -67,4 +77,16 @@ bool
 pys_transcript_now(pys_transcript *t, uint8_t *out)
 {
     return t->started && pys_hash_peek(t->hash, t->scratch, out);
+}
+
+bool
+pys_transcript_with(pys_transcript *t, enum pys_hash_alg alg, pys_rd head,
+    pys_rd rest, uint8_t *out)
+{
+    bool begun = t->started ? pys_hash_fork(t->hash, t->scratch) :
+                              pys_hash_begin(t->scratch, alg) &&
+            pys_hash_add(t->scratch, pys_rd_buf(&t->kept));
+
+    return begun && pys_hash_add(t->scratch, head) &&
+        pys_hash_add(t->scratch, rest) && pys_hash_end(t->scratch, out);
 }

@@ -13,6 +13,7 @@ typedef struct pys_transcript {
     pys_hash *scratch; /* free for any short-lived use */
     enum pys_hash_alg alg;
     bool started;
+    bool keep; /* TLS 1.2: CertificateVerify signs the messages themselves */
 } pys_transcript;
 
 PYS_MUST bool pys_transcript_init(pys_transcript *t);
@@ -26,6 +27,14 @@ PYS_MUST bool pys_transcript_start(pys_transcript *t, enum pys_hash_alg alg);
  * message; called before the HelloRetryRequest is added.
  */
 PYS_MUST bool pys_transcript_retry(pys_transcript *t);
+/*
+ * The hash of everything up to now and head and rest, without adding them (RFC
+ * 8446 4.2.11.2); alg counts while none was started.
+ */
+PYS_MUST bool pys_transcript_with(pys_transcript *t, enum pys_hash_alg alg,
+    pys_rd head, pys_rd rest, uint8_t *out);
+/* No CertificateVerify will come: drops what was kept for it. */
+void pys_transcript_forget(pys_transcript *t);
 /* The hash up to now, into out. */
 PYS_MUST bool pys_transcript_now(pys_transcript *t, uint8_t *out);
 

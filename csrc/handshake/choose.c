@@ -6,6 +6,7 @@
  */
 #include "handshake/ext.h"
 #include "handshake/flight.h"
+#include "handshake/psk.h"
 
 static pys_go
 refuse(pys_hs *hs, int alert, unsigned reason)
@@ -148,13 +149,33 @@ suite_by_theirs(const uint16_t *ours, size_t n, pys_rd theirs)
     return 0;
 }
 
+/*
+ * Our suites of the version agreed on; of TLS 1.2 those that we have a
+ * certificate for which the client can check (RFC 8422 5.1).
+ */
+static size_t
+candidates(const pys_hs *hs, uint16_t *out)
+{
+    uint16_t ours[PYS_LIST_MAX];
+    size_t n = pys_suites_of(hs->conn->set, hs->conn->version, ours);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const pys_suite *suite = pys_suite_find(ours[i]);
+
+        if (!pys_is_12(hs->conn) || pys_identity_serves(hs, suite->auth))
+            out[kept++] = ours[i];
+    }
+    return kept;
+}
+
 static uint16_t
 suite_pick(const pys_hs *hs)
 {
     const pys_settings *set = hs->conn->set;
     pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_SUITES]);
     uint16_t ours[PYS_LIST_MAX];
-    size_t n = pys_suites13(set, ours);
+    size_t n = candidates(hs, ours);
     uint16_t id = 0;
 
     if (!pys_setting(set, PYS_OPTIONS, PYS_OP_SERVER_PREFERENCE))
@@ -165,9 +186,17 @@ suite_pick(const pys_hs *hs)
     return id != 0 ? id : suite_by_ours(ours, n, theirs, false);
 }
 
+static bool
+is_short(const pys_hs *hs)
+{
+    return (hs->flags & PYS_HS_RESUMED) != 0;
+}
+
 static pys_go
 choose_suite(pys_hs *hs)
 {
+    if (is_short(hs))
+        return PYS_GO_NEXT;
     hs->suite = pys_suite_find(suite_pick(hs));
     /* RFC 8446 4.1.1. */
     if (hs->suite == NULL)
@@ -176,9 +205,31 @@ choose_suite(pys_hs *hs)
     return PYS_GO_NEXT;
 }
 
+/* RFC 8446 4.6.1: one more after a resumption, else as many as are set. */
+static pys_go
+count_tickets(pys_hs *hs)
+{
+    const pys_settings *set = hs->conn->set;
+    bool resumed = (hs->flags & PYS_HS_PSK) != 0;
+
+    if (set->tickets == NULL || pys_is_12(hs->conn) ||
+        !(hs->psk_dhe || hs->psk_only))
+        return PYS_GO_NEXT;
+    /* SESS-12: nothing to come back with. */
+    if (pys_setting(set, PYS_OPTIONS, PYS_OP_NO_TICKET) &&
+        !pys_setting(set, PYS_CACHE_MODE, PYS_CACHE_SERVER))
+        return PYS_GO_NEXT;
+    hs->n_tickets = (unsigned)set->numbers[PYS_NUM_TICKETS];
+    if (resumed && hs->n_tickets > 1)
+        hs->n_tickets = 1;
+    return PYS_GO_NEXT;
+}
+
 static pys_go
 choose_identity(pys_hs *hs)
 {
+    if ((hs->flags & PYS_HS_PSK) != 0 || is_short(hs))
+        return PYS_GO_NEXT;
     return pys_identity_choose(hs) ? PYS_GO_NEXT : PYS_GO_FAIL;
 }
 
@@ -216,6 +267,27 @@ choose_after_retry(pys_hs *hs)
     return PYS_GO_NEXT;
 }
 
+/* RFC 8422 5.1.1, 5.4: our best curve that the client has, if it says. */
+static pys_go
+choose_group_12(pys_hs *hs)
+{
+    pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_GROUPS]);
+    uint16_t ours[PYS_LIST_MAX];
+    size_t n = pys_groups(hs->conn->set, ours);
+
+    if (is_short(hs))
+        return PYS_GO_NEXT;
+    for (size_t i = 0; i < n; i++) {
+        if (ours[i] == PYS_X25519MLKEM768 ||
+            (theirs.n != 0 && !pys_rd_has_u16(theirs, ours[i])))
+            continue;
+        hs->group = pys_group_find(ours[i]);
+        hs->conn->group = ours[i];
+        return PYS_GO_NEXT;
+    }
+    return refuse(hs, PYS_AD_HANDSHAKE_FAILURE, PYS_R_NO_SHARED_CIPHER);
+}
+
 /*
  * The best of our groups that the client has a share for; if there is none,
  * the best common one is asked for with a HelloRetryRequest (RFC 8446 4.1.1,
@@ -229,6 +301,8 @@ choose_group(pys_hs *hs)
     uint16_t retry = 0;
     size_t n;
 
+    if (pys_is_12(hs->conn))
+        return choose_group_12(hs);
     if ((hs->flags & PYS_HS_RETRIED) != 0)
         return choose_after_retry(hs);
     n = pys_groups(hs->conn->set, ours);
@@ -267,6 +341,8 @@ share_answer(pys_hs *hs)
     pys_wr w = pys_wr_to(&hs->share_out);
     bool internal = false;
 
+    if (pys_is_12(hs->conn))
+        return PYS_GO_NEXT;
     if (hs->group == NULL) {
         hs->flags |= PYS_HS_RETRIED;
         hs->conn->retried = true;
@@ -291,12 +367,22 @@ typedef struct stage {
     bool again; /* also for a second hello */
 } stage;
 
+static pys_go
+psk_again(pys_hs *hs)
+{
+    return (hs->flags & PYS_HS_RETRIED) != 0 ? pys_psk_again(hs) : PYS_GO_NEXT;
+}
+
 static const stage stages[] = {
     {ask_hello, false},
     {ask_name, true},
     {ask_cert, false},
+    {pys_session12_choose, false},
     {choose_suite, false},
+    {pys_psk_choose, false},
+    {count_tickets, false},
     {choose_identity, false},
+    {psk_again, true},
     {choose_group, true},
     {ask_alpn, false},
     {share_answer, true},

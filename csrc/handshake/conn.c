@@ -45,27 +45,31 @@ pys_keep(pys_buf *to, pys_rd from)
     return pys_buf_add(to, from.p, from.n);
 }
 
-/* min or max as set, or the library's; versions switched off by options. */
+/* Is this version inside the range and not switched off (VER-1, VER-3)? */
 static bool
-versions_allow_13(const pys_settings *s)
+version_allowed(const pys_settings *s, int64_t version, int64_t switched_off)
 {
     int64_t min = s->numbers[PYS_MIN_VERSION];
     int64_t max = s->numbers[PYS_MAX_VERSION];
 
-    return min <= PYS_TLS1_3 && (max == 0 || max >= PYS_TLS1_3) &&
-        !pys_setting(s, PYS_OPTIONS, PYS_OP_NO_TLSV1_3);
+    return min <= version && (max == 0 || max >= version) &&
+        !pys_setting(s, PYS_OPTIONS, switched_off);
 }
 
 uint16_t
 pys_version_max(const pys_settings *s)
 {
-    return versions_allow_13(s) ? PYS_TLS1_3 : 0;
+    if (version_allowed(s, PYS_TLS1_3, PYS_OP_NO_TLSV1_3))
+        return PYS_TLS1_3;
+    return version_allowed(s, PYS_TLS1_2, PYS_OP_NO_TLSV1_2) ? PYS_TLS1_2 : 0;
 }
 
 uint16_t
 pys_version_min(const pys_settings *s)
 {
-    return versions_allow_13(s) ? PYS_TLS1_3 : 0;
+    if (version_allowed(s, PYS_TLS1_2, PYS_OP_NO_TLSV1_2))
+        return PYS_TLS1_2;
+    return version_allowed(s, PYS_TLS1_3, PYS_OP_NO_TLSV1_3) ? PYS_TLS1_3 : 0;
 }
 
 bool
@@ -143,6 +147,7 @@ static void
 hs_init_bufs(pys_hs *hs)
 {
     pys_buf_init(&hs->unsealed, (size_t)1 << 18);
+    pys_buf_init(&hs->ticket_got, PYS_TICKET_MAX);
     pys_buf_init(&hs->answer_data, UINT8_MAX);
     pys_buf_init(&hs->share_out, 4096);
     pys_buf_init(&hs->cookie, UINT16_MAX);
@@ -197,6 +202,7 @@ pys_hs_free(pys_hs *hs)
     for (size_t i = 0; i < hs->n_shares; i++)
         pys_share_free(hs->shares[i]);
     pys_buf_wipe(&hs->unsealed);
+    pys_buf_wipe(&hs->ticket_got);
     pys_buf_wipe(&hs->answer_data);
     pys_buf_wipe(&hs->share_out);
     pys_buf_wipe(&hs->cookie);
@@ -208,5 +214,7 @@ pys_hs_free(pys_hs *hs)
         pys_buf_wipe(&hs->peer[i]);
     pys_verdict_wipe(&hs->verdict);
     pys_settings_free(hs->id_owner);
+    pys_session_free(hs->psk);
+    pys_session_free(hs->given);
     pys_free_secret(hs, sizeof(*hs));
 }

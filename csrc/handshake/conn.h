@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "base/fault.h"
+#include "crypto/keys12.h"
 #include "crypto/keys13.h"
 #include "crypto/suite.h"
 #include "crypto/transcript.h"
@@ -16,6 +17,8 @@
 #include "pki/identity.h"
 #include "pki/verify.h"
 #include "record/record.h"
+#include "session/cache.h"
+#include "session/ticket.h"
 
 /* ---- settings ---------------------------------------------------------- */
 
@@ -30,6 +33,10 @@ struct pys_settings {
     pys_list lists[PYS_N_KINDS];
     pys_identities ids;
     pys_trust *trust; /* or NULL */
+    pys_ticket_keys *tickets; /* or NULL: none are given */
+    pys_cache *cache;         /* or NULL */
+    uint8_t id_context[PYS_ID_CONTEXT_MAX];
+    size_t n_id_context;
     pys_buf alpn;     /* wire form, without the outer length */
     pys_buf ca_names; /* each with its 16-bit length */
 };
@@ -40,13 +47,22 @@ enum {
     PYS_OP_MIDDLEBOX_COMPAT = 0x100000,
     PYS_OP_PRIORITIZE_CHACHA = 0x200000,
     PYS_OP_SERVER_PREFERENCE = 0x400000,
+    PYS_OP_LEGACY_SERVER_CONNECT = 0x4,
+    PYS_OP_NO_EXTENDED_MASTER_SECRET = 0x1,
+    PYS_OP_ALLOW_NO_DHE_KEX = 0x400,
+    PYS_OP_NO_TICKET = 0x4000,
+    PYS_OP_NO_TLSV1_2 = 0x8000000,
     PYS_OP_NO_TLSV1_3 = 0x20000000,
     PYS_MODE_PARTIAL_WRITE = 1,
     PYS_MODE_MOVING_BUFFER = 2,
     PYS_MODE_AUTO_RETRY = 4,
     PYS_MODE_NO_AUTO_CHAIN = 8,
+    PYS_MODE_FALLBACK_SCSV = 0x80,
     PYS_VERIFY_PEER = 1,
-    PYS_VERIFY_FAIL_IF_NO_CERT = 2
+    PYS_VERIFY_FAIL_IF_NO_CERT = 2,
+    PYS_CACHE_SERVER = 2,
+    PYS_CACHE_NO_LOOKUP = 0x100,
+    PYS_CACHE_NO_STORE = 0x200
 };
 
 static inline bool
@@ -73,7 +89,9 @@ enum {
     PYS_HS_CLIENT_CERT = 4,  /* the client has sent one */
     PYS_HS_COMPAT = 8,       /* dummy change_cipher_spec (RFC 8446 D.4) */
     PYS_HS_CCS_SENT = 16,
-    PYS_HS_PSK = 32          /* authenticated by PSK: no certificates */
+    PYS_HS_PSK = 32,         /* authenticated by PSK: no certificates */
+    PYS_HS_RESUMED = 64,     /* TLS 1.2: the short form */
+    PYS_HS_TICKET = 128      /* TLS 1.2: the server promised a ticket */
 };
 
 typedef struct pys_hs pys_hs;
@@ -105,12 +123,35 @@ struct pys_hs {
     const pys_suite *suite;
     const pys_group *group;
     uint8_t random[PYS_RANDOM_LEN];  /* the client's */
+    uint8_t server_random[PYS_RANDOM_LEN];
     uint8_t session_id[PYS_SESSION_ID_MAX];
     size_t n_session_id;
 
     /* Client: offered. Server: the answer to the client's share. */
     pys_share *shares[PYS_SHARES_MAX];
     size_t n_shares;
+    /* Resumption: offered by the client, or found by the server. */
+    pys_session *psk;
+    bool psk_dhe;        /* psk_dhe_ke may be used, or psk_ke */
+    bool psk_only;
+    pys_rd psk_list;     /* server: identities, while a hello is judged */
+    pys_rd binder_list;
+    size_t n_before_binders; /* of the ClientHello, header included */
+    uint8_t before_hash[PYS_HASH_MAX]; /* second hello: up to the binders */
+    int psk_index;       /* what the ServerHello names */
+    unsigned n_tickets;  /* server: still to be sent */
+    bool ticket_wanted;  /* server: the client takes tickets */
+    pys_session *given;  /* server: by PYS_ASK_SESSION */
+    pys_rd ticket12;     /* server: of the hello, while it is judged */
+    pys_buf ticket_got;  /* client: TLS 1.2 */
+    uint32_t ticket_lifetime;
+
+    uint8_t master[PYS_MASTER_LEN]; /* TLS 1.2 */
+    pys_keys12 keys12;
+    bool extended;    /* both know extended_master_secret (RFC 7627) */
+    bool secure;      /* the peer knows RFC 5746 */
+    bool formats_got; /* the peer sent ec_point_formats */
+    bool ccs_got;     /* a change_cipher_spec that the step waits for */
     uint8_t secret[PYS_SECRET_MAX]; /* the (EC)DHE result */
     size_t n_secret;
     pys_buf share_out; /* server: key_exchange for the ServerHello */
@@ -166,6 +207,7 @@ struct pys_conn {
     _Atomic int state; /* enum pys_state */
     _Atomic int closing; /* PYS_SENT_SHUTDOWN, PYS_RECEIVED_SHUTDOWN */
     _Atomic int update_due; /* a KeyUpdate to send: 1 plain, 2 asking */
+    _Atomic int refuse_due; /* a no_renegotiation warning to send */
     _Atomic int alert_due; /* alert to send + 1; level fatal unless 0, 90 */
     atomic_flag faulted;
     pys_fault fault;
@@ -211,7 +253,18 @@ struct pys_conn {
     char *peername;
     pys_buf peer_ca_names;
     pys_buf offers[2][PYS_N_OFFERS]; /* own, peer; kept after a failure */
-    uint8_t exporter[PYS_HASH_MAX];
+    pys_session *session; /* to offer; then the one in use */
+    pys_session **fresh; /* made or received since last asked */
+    size_t n_fresh;
+    bool keep_fresh;
+    pys_session *dropped; /* by the cache, since last asked */
+    unsigned cache_news;
+    bool resumed;
+    uint8_t resumption[PYS_HASH_MAX]; /* TLS 1.3, for tickets */
+    uint32_t n_nonce; /* tickets given */
+    uint8_t exporter[PYS_HASH_MAX]; /* in TLS 1.2 the master secret */
+    uint8_t randoms[2 * PYS_RANDOM_LEN]; /* TLS 1.2, for exporters */
+    bool extended; /* made with extended_master_secret */
     bool keep_keylog;
     pys_buf keylog; /* lines, each ended by a NUL */
     pys_buf keylog_line; /* the one handed out */
@@ -236,6 +289,13 @@ PYS_MUST bool pys_keylog(pys_hs *hs, const char *label, const uint8_t *secret,
 
 /* Copies a raw list into a buffer, replacing what it held. */
 PYS_MUST bool pys_keep(pys_buf *to, pys_rd from);
+
+/* True once TLS 1.2 was agreed on. */
+static inline bool
+pys_is_12(const pys_conn *c)
+{
+    return c->version == PYS_TLS1_2;
+}
 
 /* Highest and lowest version that settings allow; 0 if none. */
 uint16_t pys_version_max(const pys_settings *s);

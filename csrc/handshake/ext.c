@@ -28,6 +28,10 @@ static const pys_ext *const rows[] = {
     &pys_ext_schemes,
     &pys_ext_schemes_cert,
     &pys_ext_alpn,
+    &pys_ext_point_formats,
+    &pys_ext_extended,
+    &pys_ext_renegotiation,
+    &pys_ext_session_ticket,
     &pys_ext_authorities,
     &pys_ext_record_limit,
     &pys_ext_key_share,
@@ -51,7 +55,9 @@ static const pys_ext *const rows[] = {
 enum { N_ROWS = PYS_COUNT(rows) };
 
 /* Messages that answer: nothing may be in them that was not asked for. */
-enum { ANSWERS = PYS_IN_SH | PYS_IN_HRR | PYS_IN_EE | PYS_IN_CT };
+enum {
+    ANSWERS = PYS_IN_SH | PYS_IN_HRR | PYS_IN_EE | PYS_IN_CT | PYS_IN_SH12
+};
 
 /* Messages that ask. */
 enum { REQUESTS = PYS_IN_CH | PYS_IN_CR };

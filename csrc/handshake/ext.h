@@ -16,7 +16,8 @@ typedef enum pys_where {
     PYS_IN_EE = 8,
     PYS_IN_CT = 16,
     PYS_IN_CR = 32,
-    PYS_IN_NST = 64
+    PYS_IN_NST = 64,
+    PYS_IN_SH12 = 128 /* ServerHello of TLS 1.2 */
 } pys_where;
 
 enum {
@@ -24,6 +25,7 @@ enum {
     PYS_EXT_MAX_FRAGMENT_LENGTH = 1,
     PYS_EXT_STATUS_REQUEST = 5,
     PYS_EXT_SUPPORTED_GROUPS = 10,
+    PYS_EXT_POINT_FORMATS = 11,
     PYS_EXT_SIGNATURE_ALGORITHMS = 13,
     PYS_EXT_USE_SRTP = 14,
     PYS_EXT_HEARTBEAT = 15,
@@ -32,7 +34,9 @@ enum {
     PYS_EXT_CLIENT_CERT_TYPE = 19,
     PYS_EXT_SERVER_CERT_TYPE = 20,
     PYS_EXT_PADDING = 21,
+    PYS_EXT_EXTENDED_MASTER_SECRET = 23,
     PYS_EXT_RECORD_SIZE_LIMIT = 28,
+    PYS_EXT_SESSION_TICKET = 35,
     PYS_EXT_PRE_SHARED_KEY = 41,
     PYS_EXT_EARLY_DATA = 42,
     PYS_EXT_SUPPORTED_VERSIONS = 43,
@@ -42,7 +46,8 @@ enum {
     PYS_EXT_OID_FILTERS = 48,
     PYS_EXT_POST_HANDSHAKE_AUTH = 49,
     PYS_EXT_SIGNATURE_ALGORITHMS_CERT = 50,
-    PYS_EXT_KEY_SHARE = 51
+    PYS_EXT_KEY_SHARE = 51,
+    PYS_EXT_RENEGOTIATION_INFO = 0xff01
 };
 
 typedef struct pys_ext_side {
@@ -108,10 +113,18 @@ size_t pys_versions(const pys_settings *s, uint16_t out[PYS_VERSIONS_MAX]);
 /* Groups of the settings that libcrypto serves, best first (ext_hello.c). */
 size_t pys_groups(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
 
-/* Suites of the settings that belong to TLS 1.3, best first (ext_13.c). */
-size_t pys_suites13(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
+/* Our suites of one version, best first; the answer is how many. */
+size_t pys_suites_of(const pys_settings *s, uint16_t version,
+    uint16_t out[PYS_LIST_MAX]);
+
+/* Our suites of all versions that may be used, the newest version first. */
+size_t pys_suites_offered(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
 
 /* Rows, by the file that holds them. */
+extern const pys_ext pys_ext_point_formats; /* ext_12.c */
+extern const pys_ext pys_ext_extended;      /* ext_12.c */
+extern const pys_ext pys_ext_renegotiation; /* ext_12.c */
+extern const pys_ext pys_ext_session_ticket; /* session12.c */
 extern const pys_ext pys_ext_record_limit; /* ext_limit.c */
 extern const pys_ext pys_ext_server_name;          /* ext_hello.c */
 extern const pys_ext pys_ext_alpn;                 /* ext_hello.c */

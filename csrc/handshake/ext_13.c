@@ -1,14 +1,13 @@
 /*
  * Extensions of TLS 1.3 alone (RFC 8446 4.2): supported_versions, cookie,
- * key_share, certificate_authorities, and what is read of a client's offer
- * to resume.
+ * key_share, certificate_authorities, early_data.
  */
 #include "handshake/ext.h"
 
 /* ---- supported_versions ------------------------------------------------ */
 
 /* Versions this library speaks, best first. */
-static const uint16_t spoken[] = {PYS_TLS1_3};
+static const uint16_t spoken[] = {PYS_TLS1_3, PYS_TLS1_2};
 
 size_t
 pys_versions(const pys_settings *s, uint16_t out[PYS_VERSIONS_MAX])
@@ -18,14 +17,15 @@ pys_versions(const pys_settings *s, uint16_t out[PYS_VERSIONS_MAX])
     size_t n = 0;
 
     for (size_t i = 0; i < PYS_COUNT(spoken); i++) {
-        if (spoken[i] >= min && spoken[i] <= max)
+        if (min != 0 && spoken[i] >= min && spoken[i] <= max)
             out[n++] = spoken[i];
     }
     return n;
 }
 
 size_t
-pys_suites13(const pys_settings *s, uint16_t out[PYS_LIST_MAX])
+pys_suites_of(const pys_settings *s, uint16_t version,
+    uint16_t out[PYS_LIST_MAX])
 {
     const pys_list *list = &s->lists[PYS_KIND_SUITE];
     size_t n = 0;
@@ -33,17 +33,35 @@ pys_suites13(const pys_settings *s, uint16_t out[PYS_LIST_MAX])
     for (size_t i = 0; i < list->n; i++) {
         const pys_suite *suite = pys_suite_find(list->ids[i]);
 
-        if (suite != NULL && suite->version == PYS_TLS1_3)
+        if (suite != NULL && suite->version == version)
             out[n++] = suite->id;
     }
     return n;
 }
 
+size_t
+pys_suites_offered(const pys_settings *s, uint16_t out[PYS_LIST_MAX])
+{
+    uint16_t versions[PYS_VERSIONS_MAX];
+    size_t n_versions = pys_versions(s, versions);
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_versions; i++)
+        n += pys_suites_of(s, versions[i], out + n);
+    return n;
+}
+
+/* Does our own range reach TLS 1.3? */
+static bool
+offers_13(const pys_hs *hs)
+{
+    return pys_version_max(hs->conn->set) >= PYS_TLS1_3;
+}
+
 static bool
 versions_client_offer(pys_hs *hs, pys_where where)
 {
-    (void)hs;
-    return where == PYS_IN_CH;
+    return where == PYS_IN_CH && offers_13(hs);
 }
 
 static bool
@@ -191,8 +209,7 @@ share_bad(pys_hs *hs)
 static bool
 share_client_offer(pys_hs *hs, pys_where where)
 {
-    (void)hs;
-    return where == PYS_IN_CH;
+    return where == PYS_IN_CH && offers_13(hs);
 }
 
 static bool
@@ -381,24 +398,7 @@ const pys_ext pys_ext_authorities = {
         authorities_server_process},
 };
 
-/* ---- psk_key_exchange_modes, early_data, pre_shared_key ---------------- */
-
-/* RFC 8446 4.2.9. */
-static bool
-modes_server_process(pys_hs *hs, pys_where where, pys_rd *in)
-{
-    pys_rd modes;
-
-    (void)hs;
-    (void)where;
-    return pys_rd_vec8(in, &modes) && !pys_rd_end(&modes);
-}
-
-const pys_ext pys_ext_psk_modes = {
-    .type = PYS_EXT_PSK_MODES,
-    .where = PYS_IN_CH,
-    .server = {NULL, NULL, modes_server_process},
-};
+/* ---- early_data -------------------------------------------------------- */
 
 /*
  * RFC 8446 4.2.10: empty, and not in a second hello. It is not accepted, so
@@ -420,39 +420,4 @@ const pys_ext pys_ext_early_data = {
     .type = PYS_EXT_EARLY_DATA,
     .where = PYS_IN_CH | PYS_IN_EE | PYS_IN_NST,
     .server = {NULL, NULL, early_server_process},
-};
-
-/* RFC 8446 4.2.11: identities and as many binders; none is accepted. */
-static bool
-psk_server_process(pys_hs *hs, pys_where where, pys_rd *in)
-{
-    enum { BINDER_MIN = 32 };
-    pys_rd identities;
-    pys_rd binders;
-    pys_rd item;
-    uint32_t age;
-
-    (void)where;
-    if (!pys_rd_vec16(in, &identities) || !pys_rd_vec16(in, &binders) ||
-        pys_rd_end(&identities) || pys_rd_end(&binders))
-        return false;
-    while (!pys_rd_end(&identities)) {
-        if (!pys_rd_vec16(&identities, &item) || item.n == 0 ||
-            !pys_rd_u32(&identities, &age))
-            return false;
-        /* RFC 8446 4.2.11: a binder for each, in the same order. */
-        if (pys_rd_end(&binders))
-            return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
-                PYS_R_BAD_EXTENSION);
-        if (!pys_rd_vec8(&binders, &item) || item.n < BINDER_MIN)
-            return false;
-    }
-    return pys_rd_end(&binders) ||
-        pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_EXTENSION);
-}
-
-const pys_ext pys_ext_psk = {
-    .type = PYS_EXT_PRE_SHARED_KEY,
-    .where = PYS_IN_CH | PYS_IN_SH,
-    .server = {NULL, NULL, psk_server_process},
 };

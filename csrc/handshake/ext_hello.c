@@ -60,7 +60,7 @@ name_client_process(pys_hs *hs, pys_where where, pys_rd *in)
 static bool
 name_server_offer(pys_hs *hs, pys_where where)
 {
-    return where == PYS_IN_EE && hs->name_accepted;
+    return where != PYS_IN_CH && hs->name_accepted;
 }
 
 /* RFC 6066 3: an empty extension says that the name was used. */
@@ -95,7 +95,7 @@ name_server_process(pys_hs *hs, pys_where where, pys_rd *in)
 
 const pys_ext pys_ext_server_name = {
     .type = PYS_EXT_SERVER_NAME,
-    .where = PYS_IN_CH | PYS_IN_EE,
+    .where = PYS_IN_CH | PYS_IN_EE | PYS_IN_SH12,
     .client = {name_client_offer, name_client_build, name_client_process},
     .server = {name_server_offer, name_server_build, name_server_process},
 };
@@ -267,7 +267,7 @@ alpn_client_process(pys_hs *hs, pys_where where, pys_rd *in)
 static bool
 alpn_server_offer(pys_hs *hs, pys_where where)
 {
-    return where == PYS_IN_EE && pys_buf_size(&hs->alpn_chosen) != 0;
+    return where != PYS_IN_CH && pys_buf_size(&hs->alpn_chosen) != 0;
 }
 
 static bool
@@ -302,7 +302,7 @@ alpn_server_process(pys_hs *hs, pys_where where, pys_rd *in)
 /* RFC 7301. */
 const pys_ext pys_ext_alpn = {
     .type = PYS_EXT_ALPN,
-    .where = PYS_IN_CH | PYS_IN_EE,
+    .where = PYS_IN_CH | PYS_IN_EE | PYS_IN_SH12,
     .client = {alpn_client_offer, alpn_client_build, alpn_client_process},
     .server = {alpn_server_offer, alpn_server_build, alpn_server_process},
 };

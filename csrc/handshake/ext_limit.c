@@ -21,15 +21,17 @@ limit_process(pys_hs *hs, pys_where where, pys_rd *in)
     pys_conn *c = hs->conn;
     uint16_t limit;
 
-    (void)where;
     if (!pys_rd_u16(in, &limit))
         return false;
     /* RFC 8449 4. */
     if (limit < LIMIT_MIN)
         return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_EXTENSION);
-    /* RFC 8449 4: larger than the protocol allows means nothing. */
+    /* RFC 8449 4: larger than the protocol allows means nothing; the type
+     * byte of TLS 1.3 counts, also while the version is still open. */
     if (limit - 1 < PYS_PLAIN_MAX)
-        c->send_max = limit - 1U;
+        c->send_max = where == PYS_IN_SH12 ? limit : limit - 1U;
+    if (c->send_max > PYS_PLAIN_MAX)
+        c->send_max = PYS_PLAIN_MAX;
     return true;
 }
 
@@ -42,7 +44,7 @@ limit_client_offer(pys_hs *hs, pys_where where)
 static bool
 limit_server_offer(pys_hs *hs, pys_where where)
 {
-    return where == PYS_IN_EE &&
+    return where != PYS_IN_CH &&
         hs->conn->set->numbers[PYS_RECORD_LIMIT] != 0 && hs->limit_got;
 }
 
@@ -55,7 +57,7 @@ limit_server_process(pys_hs *hs, pys_where where, pys_rd *in)
 
 const pys_ext pys_ext_record_limit = {
     .type = PYS_EXT_RECORD_SIZE_LIMIT,
-    .where = PYS_IN_CH | PYS_IN_EE,
+    .where = PYS_IN_CH | PYS_IN_EE | PYS_IN_SH12,
     .client = {limit_client_offer, limit_build, limit_process},
     .server = {limit_server_offer, limit_build, limit_server_process},
 };

@@ -1,6 +1,9 @@
 #include "handshake/flight.h"
 
 #include "handshake/keys.h"
+#include "handshake/psk.h"
+
+enum { HELLO_REQUESTS_MAX = 4 };
 
 const pys_step pys_flight13[] = {
     {
@@ -101,6 +104,153 @@ const pys_step pys_flight13[] = {
         .got = PYS_ST_TRFIN,
         .then = pys_keys_traffic,
     },
+    {
+        /* RFC 8446 4.6.1. The client is done and takes them later. */
+        .name = "NewSessionTicket",
+        .msg = &pys_msg_ticket,
+        .from = PYS_SERVER,
+        .optional = true,
+        .repeated = true,
+        .sent = PYS_ST_TWST,
+    },
+    {.name = NULL},
+};
+
+const pys_step pys_flight12[] = {
+    {
+        /* RFC 5246 7.3. Entered from the list above when this is done. */
+        .name = "ServerHello",
+        .msg = &pys_msg_server_hello,
+        .from = PYS_SERVER,
+        .sent = PYS_ST_TWSH,
+        .got = PYS_ST_TRSH,
+    },
+    {
+        .name = "server Certificate",
+        .unless = PYS_HS_RESUMED,
+        .msg = &pys_msg_certificate12,
+        .from = PYS_SERVER,
+        .sent = PYS_ST_TWSC,
+        .got = PYS_ST_TRSC,
+    },
+    {
+        .name = "ServerKeyExchange",
+        .unless = PYS_HS_RESUMED,
+        .msg = &pys_msg_server_kx,
+        .from = PYS_SERVER,
+        .sent = PYS_ST_TWSKE,
+        .got = PYS_ST_TRSKE,
+    },
+    {
+        .name = "CertificateRequest",
+        .unless = PYS_HS_RESUMED,
+        .msg = &pys_msg_certificate_request12,
+        .from = PYS_SERVER,
+        .optional = true,
+        .sent = PYS_ST_TWCR,
+        .got = PYS_ST_TRCR,
+    },
+    {
+        .name = "ServerHelloDone",
+        .unless = PYS_HS_RESUMED,
+        .msg = &pys_msg_server_done,
+        .from = PYS_SERVER,
+        .sent = PYS_ST_TWSD,
+        .got = PYS_ST_TRSD,
+    },
+    {
+        .name = "client Certificate",
+        .unless = PYS_HS_RESUMED,
+        .msg = &pys_msg_certificate12,
+        .from = PYS_CLIENT,
+        .when = PYS_HS_CLIENT_AUTH,
+        .sent = PYS_ST_TWCC,
+        .got = PYS_ST_TRCC,
+    },
+    {
+        .name = "ClientKeyExchange",
+        .unless = PYS_HS_RESUMED,
+        .msg = &pys_msg_client_kx,
+        .from = PYS_CLIENT,
+        .sent = PYS_ST_TWCKE,
+        .got = PYS_ST_TRCKE,
+        .then = pys_keys12_derive,
+    },
+    {
+        .name = "client CertificateVerify",
+        .unless = PYS_HS_RESUMED,
+        .msg = &pys_msg_certificate_verify12,
+        .from = PYS_CLIENT,
+        .when = PYS_HS_CLIENT_CERT,
+        .sent = PYS_ST_TWCV,
+        .got = PYS_ST_TRCV,
+    },
+    /* RFC 5246 7.3: resumed, the server ends first. */
+    {
+        /* RFC 5077 3.3. */
+        .name = "NewSessionTicket",
+        .msg = &pys_msg_ticket12,
+        .from = PYS_SERVER,
+        .when = PYS_HS_RESUMED | PYS_HS_TICKET,
+        .sent = PYS_ST_TWST,
+        .got = PYS_ST_TRST,
+    },
+    {
+        .name = "server change_cipher_spec",
+        .from = PYS_SERVER,
+        .when = PYS_HS_RESUMED,
+        .sent = PYS_ST_TWCCS,
+        .got = PYS_ST_TRCCS,
+        .then = pys_keys12_server,
+    },
+    {
+        .name = "server Finished",
+        .msg = &pys_msg_finished12,
+        .from = PYS_SERVER,
+        .when = PYS_HS_RESUMED,
+        .sent = PYS_ST_TWFIN,
+        .got = PYS_ST_TRFIN,
+    },
+    {
+        .name = "client change_cipher_spec",
+        .from = PYS_CLIENT,
+        .sent = PYS_ST_TWCCS,
+        .got = PYS_ST_TRCCS,
+        .then = pys_keys12_client,
+    },
+    {
+        .name = "client Finished",
+        .msg = &pys_msg_finished12,
+        .from = PYS_CLIENT,
+        .sent = PYS_ST_TWFIN,
+        .got = PYS_ST_TRFIN,
+    },
+    {
+        /* RFC 5077 3.3. */
+        .name = "NewSessionTicket",
+        .msg = &pys_msg_ticket12,
+        .from = PYS_SERVER,
+        .when = PYS_HS_TICKET,
+        .unless = PYS_HS_RESUMED,
+        .sent = PYS_ST_TWST,
+        .got = PYS_ST_TRST,
+    },
+    {
+        .name = "server change_cipher_spec",
+        .from = PYS_SERVER,
+        .unless = PYS_HS_RESUMED,
+        .sent = PYS_ST_TWCCS,
+        .got = PYS_ST_TRCCS,
+        .then = pys_keys12_server,
+    },
+    {
+        .name = "server Finished",
+        .msg = &pys_msg_finished12,
+        .from = PYS_SERVER,
+        .unless = PYS_HS_RESUMED,
+        .sent = PYS_ST_TWFIN,
+        .got = PYS_ST_TRFIN,
+    },
     {.name = NULL},
 };
 
@@ -132,7 +282,13 @@ write_message(pys_hs *hs, size_t before)
     if (!msg->build(hs, &w))
         return false;
     pys_wr_close24(&w, at);
-    return pys_wr_ok(&w) && replace_message(hs, before);
+    if (!pys_wr_ok(&w))
+        return false;
+    if (msg->finish != NULL &&
+        !msg->finish(hs, pys_buf_head(&hs->unsealed) + before,
+            pys_buf_size(&hs->unsealed) - before))
+        return false;
+    return replace_message(hs, before);
 }
 
 /* Builds the message of the step behind those that wait to be sealed. */
@@ -228,6 +384,26 @@ step_take(pys_hs *hs, pys_rd whole)
     return PYS_GO_NEXT;
 }
 
+/*
+ * RFC 5246 7.4.1.1: a HelloRequest in a handshake is passed over, and no
+ * part of the transcript. Not without end.
+ */
+static bool
+skip_hello_request(pys_conn *c)
+{
+    static const uint8_t hello_request[] = {PYS_MT_HELLO_REQUEST, 0, 0, 0};
+    const size_t n = sizeof(hello_request);
+
+    while (c->role == PYS_CLIENT && pys_buf_size(&c->msgs) >= n &&
+        pys_equal(pys_buf_head(&c->msgs), hello_request, n)) {
+        if (++c->n_warnings > HELLO_REQUESTS_MAX)
+            return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
+                PYS_R_UNEXPECTED_MESSAGE);
+        pys_buf_eat(&c->msgs, n);
+    }
+    return true;
+}
+
 /* Receives the message of the step, or finds that it was left out. */
 static pys_go
 step_receive(pys_hs *hs, bool *skipped)
@@ -238,6 +414,8 @@ step_receive(pys_hs *hs, bool *skipped)
     pys_go go;
     uint8_t type;
 
+    if (pys_is_12(c) && !skip_hello_request(c))
+        return PYS_GO_FAIL;
     if (pys_buf_size(&c->msgs) == 0)
         return PYS_GO_READ;
     type = *pys_buf_head(&c->msgs);
@@ -263,13 +441,39 @@ step_receive(pys_hs *hs, bool *skipped)
     return step_take(hs, whole);
 }
 
+/* RFC 5246 7.1: a record of its own, between two kinds of keys. */
+static pys_go
+step_ccs(pys_hs *hs)
+{
+    pys_conn *c = hs->conn;
+
+    if (hs->step->from == c->role) {
+        if (!pys_keys12_ccs(hs))
+            return PYS_GO_FAIL;
+        atomic_store(&c->state, hs->step->sent);
+        return PYS_GO_NEXT;
+    }
+    /* RFC 5246 7.4.9: Finished, or anything else, comes behind it. */
+    if (pys_buf_size(&c->msgs) != 0) {
+        (void)pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
+            PYS_R_GOT_A_FIN_BEFORE_A_CCS);
+        return PYS_GO_FAIL;
+    }
+    if (!hs->ccs_got)
+        return PYS_GO_READ;
+    hs->ccs_got = false;
+    atomic_store(&c->state, hs->step->got);
+    return PYS_GO_NEXT;
+}
+
 static bool
 step_left_out(const pys_hs *hs)
 {
     const pys_step *step = hs->step;
 
     return (hs->flags & step->when) != step->when ||
-        (hs->flags & step->unless) != 0;
+        (hs->flags & step->unless) != 0 ||
+        (step->repeated && step->from != hs->conn->role);
 }
 
 /* Runs the message of the step; *skipped says that there was none. */
@@ -278,6 +482,8 @@ step_message(pys_hs *hs, bool *skipped)
 {
     const pys_step *step = hs->step;
 
+    if (step->msg == NULL)
+        return step_ccs(hs);
     if (step->from == hs->conn->role) {
         if (step->optional && !step->msg->wanted(hs)) {
             *skipped = true;
@@ -300,7 +506,8 @@ step_run(pys_hs *hs)
         go = step_message(hs, &skipped);
     if (go != PYS_GO_NEXT || skipped)
         return go;
-    if (step->from != hs->conn->role && step->msg->settle != NULL) {
+    if (step->msg != NULL && step->from != hs->conn->role &&
+        step->msg->settle != NULL) {
         hs->settling = true;
         go = step->msg->settle(hs);
         if (go != PYS_GO_NEXT)
@@ -324,6 +531,12 @@ flight_walk(pys_hs *hs)
             if (go != PYS_GO_NEXT)
                 return go;
         }
+        /* The other list goes on behind the message both begin with. */
+        if (pys_is_12(hs->conn) && hs->step->msg == &pys_msg_server_hello)
+            hs->step = pys_flight12;
+        if (hs->step->repeated && hs->step->from == hs->conn->role &&
+            hs->step->msg->wanted(hs))
+            continue;
         hs->step++;
     }
     return PYS_GO_DONE;
@@ -338,6 +551,11 @@ pys_flight_run(pys_conn *c)
     if (hs->step == NULL)
         hs->step = pys_flight13;
     go = flight_walk(hs);
+    if (go == PYS_GO_DONE &&
+        !(pys_is_12(c) ? pys_session12_done(hs) : pys_session13_done(hs))) {
+        (void)pys_fail_internal(c);
+        go = PYS_GO_FAIL;
+    }
     if (go == PYS_GO_FAIL)
         (void)pys_fail(c, PYS_AD_DECODE_ERROR, PYS_R_LENGTH_MISMATCH);
     /* What was built before a failure goes out before its alert. */

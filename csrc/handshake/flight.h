@@ -19,6 +19,10 @@ enum {
     PYS_MT_CERTIFICATE_VERIFY = 15,
     PYS_MT_FINISHED = 20,
     PYS_MT_KEY_UPDATE = 24,
+    PYS_MT_HELLO_REQUEST = 0,
+    PYS_MT_SERVER_KEY_EXCHANGE = 12,
+    PYS_MT_SERVER_HELLO_DONE = 14,
+    PYS_MT_CLIENT_KEY_EXCHANGE = 16,
     PYS_MT_MESSAGE_HASH = 254
 };
 
@@ -34,6 +38,8 @@ typedef struct pys_msg {
     size_t max; /* longest body accepted (RFC 8446 4; ours where silent) */
     /* Writes the body. */
     bool (*build)(pys_hs *hs, pys_wr *w);
+    /* Completes the whole message, header included; NULL: nothing. */
+    bool (*finish)(pys_hs *hs, uint8_t *whole, size_t n);
     /* Takes the body; must read it to its end. */
     bool (*process)(pys_hs *hs, pys_rd *in);
     /* Sender: is this optional message to be sent? NULL: yes. */
@@ -52,11 +58,12 @@ typedef struct pys_msg {
 
 struct pys_step {
     const char *name; /* NULL ends the list */
-    const pys_msg *msg;
+    const pys_msg *msg; /* NULL: a change_cipher_spec of TLS 1.2 */
     enum pys_role from;
     unsigned when;   /* skip unless all these flags are set */
     unsigned unless; /* skip if any of these flags is set */
     bool optional;   /* wanted/is/type decide */
+    bool repeated;   /* as long as it is wanted; nobody waits for it */
     enum pys_state sent;
     enum pys_state got;
     /* After the message is in the transcript: keys and the like. */
@@ -64,6 +71,8 @@ struct pys_step {
 };
 
 extern const pys_step pys_flight13[];
+/* TLS 1.2 goes on here once a ServerHello says so. */
+extern const pys_step pys_flight12[];
 
 /*
  * Goes on as far as it can: writes messages into flow[PYS_OUT].buf, takes
@@ -84,12 +93,24 @@ extern const pys_msg pys_msg_certificate_request;
 extern const pys_msg pys_msg_certificate;
 extern const pys_msg pys_msg_certificate_verify;
 extern const pys_msg pys_msg_finished;
+extern const pys_msg pys_msg_ticket;
+extern const pys_msg pys_msg_ticket12;
+extern const pys_msg pys_msg_certificate12;
+extern const pys_msg pys_msg_certificate_request12;
+extern const pys_msg pys_msg_certificate_verify12;
+extern const pys_msg pys_msg_server_kx;
+extern const pys_msg pys_msg_server_done;
+extern const pys_msg pys_msg_client_kx;
+extern const pys_msg pys_msg_finished12;
 
 /*
  * Messages of an established connection (msg_post.c): takes the first one in
  * conn->msgs. *moved tells whether it was whole.
  */
 PYS_MUST bool pys_post_take(pys_conn *c, bool *moved);
+
+/* A ticket that a client got (msg_ticket.c). */
+PYS_MUST bool pys_ticket_process(pys_conn *c, pys_rd *in);
 
 /*
  * Server: every decision on a ClientHello (choose.c); its settle. PYS_GO_ASK
@@ -102,5 +123,8 @@ pys_go pys_choose(pys_hs *hs);
  * (hs->id, hs->scheme). False with the fault recorded if nothing fits.
  */
 PYS_MUST bool pys_identity_choose(pys_hs *hs);
+
+/* TLS 1.2: have we a certificate of this kind that the client can check? */
+bool pys_identity_serves(const pys_hs *hs, enum pys_auth auth);
 
 #endif

@@ -14,17 +14,18 @@ pys_test_set_seq(pys_conn *c, int writing, uint64_t seq)
 }
 
 bool
-pys_test_step_at(size_t i, pys_test_step *out)
+pys_test_step_at(int version, size_t i, pys_test_step *out)
 {
-    const pys_step *step = &pys_flight13[i];
+    const pys_step *list = version == PYS_TLS1_2 ? pys_flight12 : pys_flight13;
+    const pys_step *step = &list[i];
 
     for (size_t k = 0; k <= i; k++) {
-        if (pys_flight13[k].name == NULL)
+        if (list[k].name == NULL)
             return false;
     }
     *out = (pys_test_step){
         .name = step->name,
-        .type = step->msg->type,
+        .type = step->msg != NULL ? step->msg->type : -1,
         .from = step->from,
         .when = step->when,
         .unless = step->unless,

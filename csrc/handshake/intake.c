@@ -36,6 +36,7 @@ not_tls(pys_conn *c, const uint8_t *bytes)
 bool
 pys_intake_head(pys_conn *c, const uint8_t *bytes, pys_head *head)
 {
+    size_t most = PYS_CIPHER_MAX;
     bool sealed;
 
     *head = pys_record_head(bytes);
@@ -45,9 +46,11 @@ pys_intake_head(pys_conn *c, const uint8_t *bytes, pys_head *head)
     c->first_record = false;
 
     sealed = c->flow[PYS_IN].protect.aead != NULL &&
-        head->type == PYS_RT_APPLICATION_DATA;
-    /* RFC 8446 5.2. */
-    if (sealed && head->len > PYS_CIPHER_MAX)
+        (pys_is_12(c) || head->type == PYS_RT_APPLICATION_DATA);
+    if (pys_is_12(c))
+        most = PYS_CIPHER_MAX_12;
+    /* RFC 8446 5.2, RFC 5246 6.2.3. */
+    if (sealed && head->len > most)
         return pys_fail(c, PYS_AD_RECORD_OVERFLOW,
             PYS_R_ENCRYPTED_LENGTH_TOO_LONG);
     /* RFC 8446 5.1. */
@@ -89,6 +92,20 @@ take_dummy(pys_conn *c, pys_rd content)
     return PYS_TOOK_NOTHING;
 }
 
+/* RFC 5246 7.1: the step of the handshake that waits for it, no other. */
+static pys_took
+take_ccs12(pys_conn *c, pys_rd content)
+{
+    if (c->hs == NULL || c->hs->step == NULL || c->hs->step->msg != NULL ||
+        c->hs->step->from == c->role || c->hs->ccs_got)
+        return refuse(c, PYS_AD_UNEXPECTED_MESSAGE, PYS_R_CCS_RECEIVED_EARLY);
+    if (content.n != 1 || content.p[0] != 1)
+        return refuse(c, PYS_AD_ILLEGAL_PARAMETER,
+            PYS_R_BAD_CHANGE_CIPHER_SPEC);
+    c->hs->ccs_got = true;
+    return PYS_TOOK_NOTHING;
+}
+
 /* The peer gave up: its alert becomes our reason (ERR-20), none goes back. */
 static pys_took
 take_fatal(pys_conn *c, int alert)
@@ -100,7 +117,33 @@ take_fatal(pys_conn *c, int alert)
     return PYS_TOOK_FAULT;
 }
 
-/* RFC 8446 6. */
+/*
+ * An alert that changes nothing: of TLS 1.3 user_canceled alone (RFC 8446
+ * 6.1), of TLS 1.2 every warning (RFC 5246 7.2.2), also while the version is
+ * open.
+ */
+static bool
+is_warning(const pys_conn *c, int level, int alert)
+{
+    if (alert == PYS_AD_USER_CANCELED)
+        return true;
+    return level == LEVEL_WARNING && c->version != PYS_TLS1_3 &&
+        pys_version_min(c->set) == PYS_TLS1_2;
+}
+
+static pys_took
+take_warning(pys_conn *c, int alert)
+{
+    /* RW-28: we never ask for it, so it answers nothing. */
+    if (alert == PYS_AD_NO_RENEGOTIATION)
+        return refuse(c, PYS_AD_HANDSHAKE_FAILURE, PYS_R_NO_RENEGOTIATION);
+    if (++c->n_warnings > WARNINGS_MAX)
+        return refuse(c, PYS_AD_UNEXPECTED_MESSAGE,
+            PYS_R_TOO_MANY_WARN_ALERTS);
+    return PYS_TOOK_NOTHING;
+}
+
+/* RFC 8446 6, RFC 5246 7.2. */
 static pys_took
 take_alert(pys_conn *c, pys_rd content)
 {
@@ -117,13 +160,8 @@ take_alert(pys_conn *c, pys_rd content)
         atomic_fetch_or(&c->closing, PYS_RECEIVED_SHUTDOWN);
         return PYS_TOOK_CLOSED;
     }
-    /* RFC 8446 6.1: informational; a close_notify should follow. */
-    if (alert == PYS_AD_USER_CANCELED) {
-        if (++c->n_warnings > WARNINGS_MAX)
-            return refuse(c, PYS_AD_UNEXPECTED_MESSAGE,
-                PYS_R_TOO_MANY_WARN_ALERTS);
-        return PYS_TOOK_NOTHING;
-    }
+    if (is_warning(c, level, alert))
+        return take_warning(c, alert);
     /* RFC 8446 6.2: fatal whatever the level says. */
     return take_fatal(c, alert);
 }
@@ -134,6 +172,7 @@ take_messages(pys_conn *c, pys_rd content)
     /* RFC 8446 5.1: no empty fragments of handshake messages. */
     if (content.n == 0)
         return unexpected(c);
+    c->n_warnings = 0;
     if (!pys_buf_add(&c->msgs, content.p, content.n))
         return refuse(c, PYS_AD_ILLEGAL_PARAMETER,
             PYS_R_EXCESSIVE_MESSAGE_SIZE);
@@ -168,6 +207,8 @@ take_content(pys_conn *c, unsigned type, pys_rd content)
     switch (type) {
     case PYS_RT_HANDSHAKE:
         return take_messages(c, content);
+    case PYS_RT_CHANGE_CIPHER_SPEC:
+        return pys_is_12(c) ? take_ccs12(c, content) : unexpected(c);
     case PYS_RT_ALERT:
         return take_alert(c, content);
     case PYS_RT_APPLICATION_DATA:
@@ -192,7 +233,7 @@ clear_alert_allowed(const pys_conn *c)
 static pys_took
 take_clear(pys_conn *c, unsigned type, pys_rd body)
 {
-    if (type == PYS_RT_CHANGE_CIPHER_SPEC)
+    if (type == PYS_RT_CHANGE_CIPHER_SPEC && !pys_is_12(c))
         return take_dummy(c, body);
     if (c->flow[PYS_IN].protect.aead != NULL &&
         (type != PYS_RT_ALERT || !clear_alert_allowed(c)))
@@ -221,7 +262,17 @@ record_too_long(const pys_conn *c, size_t n)
 {
     int64_t limit = c->set->numbers[PYS_RECORD_LIMIT];
 
-    return limit != 0 && n > (size_t)limit + PYS_RECORD_HEADER + PYS_TAG_LEN;
+    return limit != 0 &&
+        n > (size_t)limit + PYS_RECORD_HEADER + PYS_TAG_LEN +
+            pys_record_explicit(&c->flow[PYS_IN].protect);
+}
+
+/* Is this record protected, under the keys of what comes in? */
+static bool
+is_sealed(const pys_conn *c, unsigned type)
+{
+    return c->flow[PYS_IN].protect.aead != NULL &&
+        (pys_is_12(c) || type == PYS_RT_APPLICATION_DATA);
 }
 
 pys_took
@@ -234,14 +285,15 @@ pys_intake(pys_conn *c, pys_rd record, uint8_t *out, pys_rd *content)
     pys_fault fault;
     pys_head inner;
 
-    if (type != PYS_RT_APPLICATION_DATA || in->protect.aead == NULL) {
+    if (!is_sealed(c, type)) {
         if (type == PYS_RT_APPLICATION_DATA && skip_early(c, record.n))
             return PYS_TOOK_NOTHING;
         return take_clear(c, type, body);
     }
     pys_fault_init(&fault);
     if (out == NULL)
-        out = in->buf.data + (body.p - in->buf.data);
+        out = in->buf.data + (body.p - in->buf.data) +
+            pys_record_explicit(&in->protect);
     if (!pys_record_open(&in->protect, record, out, &inner, &fault)) {
         if (fault.alert == PYS_AD_BAD_RECORD_MAC && skip_early(c, record.n))
             return PYS_TOOK_NOTHING;

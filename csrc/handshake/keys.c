@@ -4,8 +4,8 @@
  * RFC 8446 5.1: no message may span a key change, so nothing may be left
  * over when the keys of what comes in change.
  */
-static bool
-boundary(pys_conn *c)
+bool
+pys_keys_boundary(pys_conn *c)
 {
     if (pys_buf_size(&c->msgs) != 0)
         return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
@@ -18,7 +18,7 @@ install(pys_hs *hs, int direction, const uint8_t *secret)
 {
     pys_flow *flow = &hs->conn->flow[direction];
 
-    if (direction == PYS_IN ? !boundary(hs->conn) : !pys_hs_seal(hs))
+    if (direction == PYS_IN ? !pys_keys_boundary(hs->conn) : !pys_hs_seal(hs))
         return false;
     memcpy(flow->secret, secret, PYS_HASH_MAX);
     return pys_protect_install(&flow->protect, hs->suite,
@@ -54,6 +54,26 @@ pys_keys_retry(pys_hs *hs)
     return true;
 }
 
+/* RFC 8446 7.1: without one, zeros. */
+static pys_rd
+psk_of(const pys_hs *hs)
+{
+    if ((hs->flags & PYS_HS_PSK) == 0)
+        return pys_rd_of(NULL, 0);
+    return pys_rd_of(hs->psk->secret, hs->psk->n_secret);
+}
+
+/* RFC 8446 7.1: with a PSK alone, zeros. */
+static pys_rd
+shared_of(const pys_hs *hs)
+{
+    static const uint8_t zeros[PYS_HASH_MAX];
+
+    if (hs->n_secret == 0)
+        return pys_rd_of(zeros, pys_hash_len(hs->suite->hash));
+    return pys_rd_of(hs->secret, hs->n_secret);
+}
+
 bool
 pys_keys_handshake(pys_hs *hs)
 {
@@ -62,11 +82,12 @@ pys_keys_handshake(pys_hs *hs)
     size_t n = pys_hash_len(hs->suite->hash);
     bool ok;
 
+    if (pys_is_12(hs->conn))
+        return (hs->flags & PYS_HS_RESUMED) == 0 || pys_keys12_derive(hs);
     ok = pys_transcript_now(&hs->transcript, hash) &&
         pys_keys13_early(k, hs->transcript.scratch, hs->suite->hash,
-            pys_rd_of(NULL, 0)) &&
-        pys_keys13_handshake(k, hs->transcript.scratch,
-            pys_rd_of(hs->secret, hs->n_secret), hash) &&
+            psk_of(hs)) &&
+        pys_keys13_handshake(k, hs->transcript.scratch, shared_of(hs), hash) &&
         pys_keylog(hs, "CLIENT_HANDSHAKE_TRAFFIC_SECRET", k->client_handshake,
             n) &&
         pys_keylog(hs, "SERVER_HANDSHAKE_TRAFFIC_SECRET", k->server_handshake,
@@ -107,6 +128,12 @@ pys_keys_master(pys_hs *hs)
 bool
 pys_keys_traffic(pys_hs *hs)
 {
+    uint8_t hash[PYS_HASH_MAX];
+
+    if (!pys_transcript_now(&hs->transcript, hash) ||
+        !pys_keys13_resumption(&hs->keys, hs->transcript.scratch, hash))
+        return false;
+    memcpy(hs->conn->resumption, hs->keys.resumption, PYS_HASH_MAX);
     return hs->server ? install(hs, PYS_IN, hs->keys.client_traffic) :
                         install(hs, PYS_OUT, hs->keys.client_traffic);
 }
@@ -118,7 +145,7 @@ pys_keys_update(pys_conn *c, int direction)
     pys_hash *scratch = pys_hash_new();
     bool ok;
 
-    if (direction == PYS_IN && !boundary(c)) {
+    if (direction == PYS_IN && !pys_keys_boundary(c)) {
         pys_hash_free(scratch);
         return false;
     }

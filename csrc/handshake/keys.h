@@ -7,6 +7,9 @@
 
 #include "handshake/conn.h"
 
+/* False, with the fault, if keys would change inside a message. */
+PYS_MUST bool pys_keys_boundary(pys_conn *c);
+
 /* After a HelloRetryRequest: nothing but the dummy record. */
 bool pys_keys_retry(pys_hs *hs);
 /* After ServerHello: both directions under handshake keys. */
@@ -21,6 +24,15 @@ bool pys_keys_traffic(pys_hs *hs);
  * encrypted record.
  */
 PYS_MUST bool pys_keys_dummy_ccs(pys_hs *hs);
+
+/*
+ * TLS 1.2: master secret and keys after ClientKeyExchange; our
+ * change_cipher_spec; the keys of one direction behind it.
+ */
+bool pys_keys12_derive(pys_hs *hs);
+PYS_MUST bool pys_keys12_ccs(pys_hs *hs);
+bool pys_keys12_client(pys_hs *hs);
+bool pys_keys12_server(pys_hs *hs);
 
 /* The next generation of one direction's keys. */
 PYS_MUST bool pys_keys_update(pys_conn *c, int direction);

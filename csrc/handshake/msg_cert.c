@@ -2,44 +2,96 @@
  * CertificateRequest, Certificate and CertificateVerify (RFC 8446 4.3.2,
  * 4.4.2, 4.4.3), and the choice of our own certificate.
  */
+#include "handshake/msg_cert.h"
 #include "handshake/ext.h"
-#include "handshake/flight.h"
 
-enum { CERT_MESSAGE_MAX = 102400, ERR_ASN1_LIB = 0x80000 + 13 };
+enum { ERR_ASN1_LIB = 0x80000 + 13 };
 
 /* ---- our certificate --------------------------------------------------- */
 
-/* Our slot for a scheme, if it holds a key that can make the signature. */
-static const pys_identity *
-slot_for(const pys_settings *set, const pys_scheme *scheme)
+/* RFC 8422 5.1.1, 5.3: the client must know the curve of the certificate. */
+static bool
+curve_known(const pys_hs *hs, const pys_key *key)
 {
-    const pys_identity *id;
+    static const uint16_t curves[PYS_N_KEY_TYPES] = {
+        [PYS_KEY_P256] = PYS_SECP256R1,
+        [PYS_KEY_P384] = PYS_SECP384R1,
+        [PYS_KEY_P521] = PYS_SECP521R1,
+    };
+    pys_rd groups = pys_rd_buf(&hs->peer[PYS_OFFER_GROUPS]);
+    enum pys_key_type type = pys_key_type(key);
 
-    if (scheme == NULL || !scheme->tls13)
+    return !hs->server || groups.n == 0 || type == PYS_KEY_OTHER ||
+        curves[type] == 0 || pys_rd_has_u16(groups, curves[type]);
+}
+
+static bool
+may_use(const pys_hs *hs, const pys_scheme *scheme, const pys_identity *id,
+    enum pys_auth auth)
+{
+    if (!pys_identity_whole(id))
+        return false;
+    if (!pys_is_12(hs->conn))
+        return pys_scheme_fits(scheme, id->key);
+    return pys_scheme_fits12(scheme, id->key) &&
+        (auth == PYS_AUTH_ANY || pys_key_auth(id->key) == auth) &&
+        curve_known(hs, id->key);
+}
+
+/* Our slot with a key that can make a signature of this scheme. */
+static const pys_identity *
+slot_for(const pys_hs *hs, uint16_t id, enum pys_auth auth)
+{
+    const pys_identities *ids = &hs->conn->set->ids;
+    const pys_scheme *scheme = pys_scheme_find(id);
+
+    if (scheme == NULL)
         return NULL;
-    id = &set->ids.slot[scheme->key];
-    if (!pys_identity_whole(id) || !pys_scheme_fits(scheme, id->key))
-        return NULL;
-    return id;
+    if (may_use(hs, scheme, &ids->slot[scheme->key], auth))
+        return &ids->slot[scheme->key];
+    for (size_t i = 0; i < PYS_N_KEY_TYPES; i++) {
+        if (may_use(hs, scheme, &ids->slot[i], auth))
+            return &ids->slot[i];
+    }
+    return NULL;
+}
+
+/* What the certificate must be good for, once a suite of 1.2 is chosen. */
+static enum pys_auth
+auth_wanted(const pys_hs *hs)
+{
+    return hs->server && hs->suite != NULL ? hs->suite->auth : PYS_AUTH_ANY;
 }
 
 /* The first scheme of `first` that is in `second` too and that we can make. */
-static bool
+static void
 choose_from(pys_hs *hs, pys_rd first, pys_rd second)
 {
     uint16_t id;
 
     while (pys_rd_u16(&first, &id)) {
-        const pys_scheme *scheme = pys_scheme_find(id);
-        const pys_identity *own = slot_for(hs->conn->set, scheme);
+        const pys_identity *own = slot_for(hs, id, auth_wanted(hs));
 
         if (own != NULL && pys_rd_has_u16(second, id)) {
             pys_settings_free(hs->id_owner);
             hs->id_owner = pys_settings_up_ref(hs->conn->set);
             hs->id = own;
-            hs->scheme = scheme;
-            return true;
+            hs->scheme = pys_scheme_find(id);
+            return;
         }
+    }
+}
+
+bool
+pys_identity_serves(const pys_hs *hs, enum pys_auth auth)
+{
+    const pys_list *ours = &hs->conn->set->lists[PYS_KIND_SCHEME];
+    pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_SCHEMES]);
+
+    for (size_t i = 0; i < ours->n; i++) {
+        if (pys_rd_has_u16(theirs, ours->ids[i]) &&
+            slot_for(hs, ours->ids[i], auth) != NULL)
+            return true;
     }
     return false;
 }
@@ -68,9 +120,9 @@ choose_identity(pys_hs *hs)
     pys_buf_init(&ours, PYS_LIST_MAX * sizeof(uint16_t));
     ok = own_schemes(set, &ours);
     if (ok && pys_setting(set, PYS_OPTIONS, PYS_OP_SERVER_PREFERENCE))
-        (void)choose_from(hs, pys_rd_buf(&ours), theirs);
+        choose_from(hs, pys_rd_buf(&ours), theirs);
     else if (ok)
-        (void)choose_from(hs, theirs, pys_rd_buf(&ours));
+        choose_from(hs, theirs, pys_rd_buf(&ours));
     pys_buf_wipe(&ours);
     return ok;
 }
@@ -104,8 +156,8 @@ pys_identity_choose(pys_hs *hs)
 
 /* ---- CertificateRequest ------------------------------------------------ */
 
-static bool
-request_wanted(pys_hs *hs)
+bool
+pys_request_wanted(pys_hs *hs)
 {
     return pys_setting(hs->conn->set, PYS_VERIFY_MODE, PYS_VERIFY_PEER);
 }
@@ -142,8 +194,8 @@ request_process(pys_hs *hs, pys_rd *in)
 }
 
 /* The client may still bring a certificate (CERT-18, CERT-20). */
-static pys_go
-request_settle(pys_hs *hs)
+pys_go
+pys_request_settle(pys_hs *hs)
 {
     if (!pys_ask(hs, PYS_ASK_CERT))
         return PYS_GO_ASK;
@@ -163,8 +215,8 @@ const pys_msg pys_msg_certificate_request = {
     .max = 1 + 255 + 2 + 65535,
     .build = request_build,
     .process = request_process,
-    .wanted = request_wanted,
-    .settle = request_settle,
+    .wanted = pys_request_wanted,
+    .settle = pys_request_settle,
 };
 
 /* ---- Certificate ------------------------------------------------------- */
@@ -178,18 +230,20 @@ entry_build(pys_cert *cert, pys_wr *w)
     pys_wr_rd(w, der);
 }
 
+/* Certificates behind the leaf; none of them has extensions to tell. */
 static void
-chain_build(pys_cert *const *chain, size_t n, pys_wr *w)
+others_build(pys_cert *const *chain, size_t n, bool exts, pys_wr *w)
 {
     for (size_t i = 0; i < n; i++) {
         entry_build(chain[i], w);
-        pys_wr_u16(w, 0);
+        if (exts)
+            pys_wr_u16(w, 0);
     }
 }
 
 /* CERT-12: with no chain of its own, issuers come from the trust store. */
 static bool
-issuers_build(pys_hs *hs, pys_wr *w)
+issuers_build(pys_hs *hs, bool exts, pys_wr *w)
 {
     const pys_settings *set = hs->id_owner;
     pys_cert *found[PYS_CHAIN_MAX];
@@ -201,28 +255,27 @@ issuers_build(pys_hs *hs, pys_wr *w)
     if (!pys_trust_issuers(set->trust, hs->id->leaf, found, PYS_COUNT(found),
             &n))
         return false;
-    chain_build(found, n, w);
+    others_build(found, n, exts, w);
     for (size_t i = 0; i < n; i++)
         pys_cert_free(found[i]);
     return true;
 }
 
-/* Leaf first, each with its extensions (RFC 8446 4.4.2). */
-static bool
-list_build(pys_hs *hs, pys_wr *w)
+bool
+pys_chain_build(pys_hs *hs, bool exts, pys_wr *w)
 {
     const pys_identity *id = hs->id;
     const pys_identities *ids = &hs->id_owner->ids;
 
     entry_build(id->leaf, w);
-    if (!pys_exts_build(hs, PYS_IN_CT, w))
+    if (exts && !pys_exts_build(hs, PYS_IN_CT, w))
         return false;
     if (id->n_chain != 0)
-        chain_build(id->chain, id->n_chain, w);
+        others_build(id->chain, id->n_chain, exts, w);
     else if (ids->n_extra != 0)
-        chain_build(ids->extra, ids->n_extra, w);
+        others_build(ids->extra, ids->n_extra, exts, w);
     else
-        return issuers_build(hs, w);
+        return issuers_build(hs, exts, w);
     return true;
 }
 
@@ -233,7 +286,7 @@ certificate_build(pys_hs *hs, pys_wr *w)
 
     pys_wr_vec8(w, pys_rd_buf(&hs->request_context));
     at = pys_wr_open24(w);
-    if (hs->id != NULL && !list_build(hs, w))
+    if (hs->id != NULL && !pys_chain_build(hs, true, w))
         return false;
     pys_wr_close24(w, at);
     if (!hs->server && hs->id != NULL) {
@@ -266,18 +319,18 @@ keep_cert(pys_conn *c, pys_rd der)
     return true;
 }
 
-static bool
-list_process(pys_hs *hs, pys_rd list)
+bool
+pys_chain_process(pys_hs *hs, bool exts, pys_rd list)
 {
-    pys_conn *c = hs->conn;
+    pys_rd block;
     pys_rd der;
-    pys_rd exts;
 
     while (!pys_rd_end(&list)) {
-        if (!pys_rd_vec24(&list, &der) || !pys_rd_vec16(&list, &exts) ||
-            der.n == 0)
+        if (!pys_rd_vec24(&list, &der) || der.n == 0 ||
+            (exts && !pys_rd_vec16(&list, &block)))
             return false;
-        if (!keep_cert(c, der) || !pys_exts_process(hs, PYS_IN_CT, exts))
+        if (!keep_cert(hs->conn, der) ||
+            (exts && !pys_exts_process(hs, PYS_IN_CT, block)))
             return false;
     }
     return true;
@@ -300,7 +353,7 @@ certificate_process(pys_hs *hs, pys_rd *in)
         return false;
     if (list.n != 0 && hs->server)
         hs->flags |= PYS_HS_CLIENT_CERT;
-    return list_process(hs, list);
+    return pys_chain_process(hs, true, list);
 }
 
 /* RFC 8446 4.4.2.4: the server says what it does without one. */
@@ -311,7 +364,10 @@ no_certificate(pys_hs *hs)
 
     if (pys_setting(set, PYS_VERIFY_MODE, PYS_VERIFY_PEER) &&
         pys_setting(set, PYS_VERIFY_MODE, PYS_VERIFY_FAIL_IF_NO_CERT)) {
-        (void)pys_fail(hs->conn, PYS_AD_CERTIFICATE_REQUIRED,
+        /* RFC 5246 7.4.6 knows no alert of its own for it. */
+        (void)pys_fail(hs->conn,
+            pys_is_12(hs->conn) ? PYS_AD_HANDSHAKE_FAILURE :
+                                  PYS_AD_CERTIFICATE_REQUIRED,
             PYS_R_PEER_DID_NOT_RETURN_A_CERTIFICATE);
         return PYS_GO_FAIL;
     }
@@ -356,8 +412,8 @@ certificate_accepted(const pys_hs *hs)
     return c->verify_result == 0;
 }
 
-static pys_go
-certificate_settle(pys_hs *hs)
+pys_go
+pys_certificate_settle(pys_hs *hs)
 {
     pys_conn *c = hs->conn;
     int alert;
@@ -380,10 +436,10 @@ certificate_settle(pys_hs *hs)
 
 const pys_msg pys_msg_certificate = {
     .type = PYS_MT_CERTIFICATE,
-    .max = CERT_MESSAGE_MAX,
+    .max = PYS_CERT_MESSAGE_MAX,
     .build = certificate_build,
     .process = certificate_process,
-    .settle = certificate_settle,
+    .settle = pys_certificate_settle,
 };
 
 /* ---- CertificateVerify ------------------------------------------------- */
@@ -423,37 +479,53 @@ verify_build(pys_hs *hs, pys_wr *w)
     return true;
 }
 
-/* RFC 8446 4.4.3: offered, of TLS 1.3, and fit for the certificate's key. */
+/* RFC 8446 4.4.3, RFC 5246 7.4.8: offered, and fit for version and key. */
 static bool
 scheme_allowed(pys_conn *c, uint16_t id, pys_key *key)
 {
     const pys_scheme *scheme = pys_scheme_find(id);
 
-    return scheme != NULL && scheme->tls13 &&
+    return scheme != NULL &&
         pys_rd_has_u16(pys_rd_buf(&c->offers[0][PYS_OFFER_SCHEMES]), id) &&
-        pys_scheme_fits(scheme, key);
+        (pys_is_12(c) ? pys_scheme_fits12(scheme, key) :
+                        pys_scheme_fits(scheme, key));
+}
+
+pys_key *
+pys_signing_key(pys_hs *hs, uint16_t scheme)
+{
+    pys_conn *c = hs->conn;
+    pys_key *key = pys_cert_key(c->peer_chain[0]);
+
+    /* RFC 8446 4.4.2: a key that TLS cannot use, or that may not sign. */
+    if (key == NULL || !pys_cert_may_sign(c->peer_chain[0])) {
+        (void)pys_fail(c, PYS_AD_UNSUPPORTED_CERTIFICATE,
+            PYS_R_WRONG_CERTIFICATE_TYPE);
+        return NULL;
+    }
+    if (!scheme_allowed(c, scheme, key)) {
+        (void)pys_fail(c, PYS_AD_ILLEGAL_PARAMETER,
+            PYS_R_WRONG_SIGNATURE_TYPE);
+        return NULL;
+    }
+    return key;
 }
 
 static bool
 verify_process(pys_hs *hs, pys_rd *in)
 {
     pys_conn *c = hs->conn;
-    pys_cert *leaf = c->peer_chain[0];
-    pys_key *key = pys_cert_key(leaf);
     uint8_t content[CONTENT_MAX];
     uint16_t scheme;
+    pys_key *key;
     pys_rd sig;
     size_t n;
 
     if (!pys_rd_u16(in, &scheme) || !pys_rd_vec16(in, &sig))
         return false;
-    /* RFC 8446 4.4.2: a key that TLS cannot use, or that may not sign. */
-    if (key == NULL || !pys_cert_may_sign(leaf))
-        return pys_fail(c, PYS_AD_UNSUPPORTED_CERTIFICATE,
-            PYS_R_WRONG_CERTIFICATE_TYPE);
-    if (!scheme_allowed(c, scheme, key))
-        return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER,
-            PYS_R_WRONG_SIGNATURE_TYPE);
+    key = pys_signing_key(hs, scheme);
+    if (key == NULL)
+        return false;
     if (!verify_content(hs, !hs->server, content, &n))
         return pys_fail_internal(c);
     /* RFC 8446 4.4.3. */

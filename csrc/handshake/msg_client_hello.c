@@ -4,6 +4,7 @@
  */
 #include "handshake/ext.h"
 #include "handshake/flight.h"
+#include "handshake/psk.h"
 
 enum { SSL3_0 = 0x0300, COMPRESSION_NULL = 0 };
 
@@ -64,7 +65,7 @@ hello_start(pys_hs *hs)
 
     if (pys_versions(set, versions) == 0)
         return offer_nothing(hs, PYS_R_NO_PROTOCOLS_AVAILABLE);
-    if (pys_suites13(set, ids) == 0)
+    if (pys_suites_offered(set, ids) == 0)
         return offer_nothing(hs, PYS_R_NO_CIPHERS_AVAILABLE);
     if (set->lists[PYS_KIND_SCHEME].n == 0)
         return offer_nothing(hs, PYS_R_NO_SUITABLE_SIGNATURE_ALGORITHM);
@@ -75,13 +76,17 @@ hello_start(pys_hs *hs)
     if (!pys_random(hs->random, sizeof(hs->random)))
         return pys_fail_internal(hs->conn);
     /* RFC 8446 D.4: a session id makes it look like a resumption. */
-    if (pys_setting(set, PYS_OPTIONS, PYS_OP_MIDDLEBOX_COMPAT)) {
+    if (pys_version_max(set) >= PYS_TLS1_3 &&
+        pys_setting(set, PYS_OPTIONS, PYS_OP_MIDDLEBOX_COMPAT)) {
         if (!pys_random(hs->session_id, sizeof(hs->session_id)))
             return pys_fail_internal(hs->conn);
         hs->n_session_id = sizeof(hs->session_id);
         hs->flags |= PYS_HS_COMPAT;
     }
-    return shares_make(hs, ids, n);
+    if (!pys_session12_offer(hs))
+        return false;
+    /* RFC 8446 4.2.8: shares are of TLS 1.3 alone. */
+    return pys_version_max(set) < PYS_TLS1_3 || shares_make(hs, ids, n);
 }
 
 /* RFC 8446 4.1.2: one share, of the group that the retry named. */
@@ -109,10 +114,13 @@ client_hello_build(pys_hs *hs, pys_wr *w)
     pys_wr_u16(w, PYS_TLS1_2);
     pys_wr_bytes(w, hs->random, sizeof(hs->random));
     pys_wr_vec8(w, pys_rd_of(hs->session_id, hs->n_session_id));
-    n = pys_suites13(hs->conn->set, ids);
+    n = pys_suites_offered(hs->conn->set, ids);
     at = pys_wr_open16(w);
     for (size_t i = 0; i < n; i++)
         pys_wr_u16(w, ids[i]);
+    /* RFC 7507 4: after a failed try with a higher version. */
+    if (pys_setting(hs->conn->set, PYS_MODE, PYS_MODE_FALLBACK_SCSV))
+        pys_wr_u16(w, PYS_FALLBACK_SCSV);
     pys_wr_close16(w, at);
     pys_wr_vec8(w, pys_rd_of(&null, 1));
     return pys_offer_put(hs, PYS_OFFER_SUITES, ids, n) &&
@@ -242,31 +250,55 @@ own_lists_keep(pys_hs *hs)
 
     return pys_offer_put(hs, PYS_OFFER_VERSIONS, versions,
                pys_versions(set, versions)) &&
-        pys_offer_put(hs, PYS_OFFER_SUITES, ids, pys_suites13(set, ids)) &&
+        pys_offer_put(hs, PYS_OFFER_SUITES, ids,
+            pys_suites_offered(set, ids)) &&
         pys_offer_put(hs, PYS_OFFER_GROUPS, ids, pys_groups(set, ids)) &&
         pys_offer_put(hs, PYS_OFFER_SCHEMES, schemes->ids, schemes->n);
 }
 
-/* RFC 8446 4.2.1: our best version that the client knows. */
-static bool
-version_choose(pys_hs *hs)
+/* RFC 8446 4.2.1: our best version that the client's list has; or 0. */
+static uint16_t
+version_listed(pys_hs *hs)
 {
     pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_VERSIONS]);
     uint16_t ours[PYS_VERSIONS_MAX];
     size_t n = pys_versions(hs->conn->set, ours);
 
     for (size_t i = 0; i < n; i++) {
-        if (pys_rd_has_u16(theirs, ours[i])) {
-            hs->conn->version = ours[i];
-            return true;
-        }
+        if (pys_rd_has_u16(theirs, ours[i]))
+            return ours[i];
     }
-    /*
-     * RFC 8446 4.2.1: none in common; a hello without the extension asks
-     * for TLS 1.2 or older.
-     */
-    return pys_fail(hs->conn, PYS_AD_PROTOCOL_VERSION,
-        PYS_R_UNSUPPORTED_PROTOCOL);
+    return 0;
+}
+
+/* RFC 5246 E.1: a hello without the list says its highest version. */
+static uint16_t
+version_legacy(const pys_hs *hs, const hello *h)
+{
+    return h->version >= PYS_TLS1_2 &&
+            pys_version_min(hs->conn->set) == PYS_TLS1_2 ?
+        PYS_TLS1_2 :
+        0;
+}
+
+static bool
+version_choose(pys_hs *hs, const hello *h)
+{
+    pys_conn *c = hs->conn;
+
+    c->version = pys_ext_seen(hs, PYS_EXT_SUPPORTED_VERSIONS) ?
+        version_listed(hs) :
+        version_legacy(hs, h);
+    /* RFC 8446 4.2.1, RFC 5246 E.1: none in common. */
+    if (c->version == 0)
+        return pys_fail(c, PYS_AD_PROTOCOL_VERSION,
+            PYS_R_UNSUPPORTED_PROTOCOL);
+    /* RFC 7507 3: the client could have had more. */
+    if (c->version < pys_version_max(c->set) &&
+        pys_rd_has_u16(h->suites, PYS_FALLBACK_SCSV))
+        return pys_fail(c, PYS_AD_INAPPROPRIATE_FALLBACK,
+            PYS_R_INAPPROPRIATE_FALLBACK);
+    return true;
 }
 
 static bool
@@ -300,16 +332,40 @@ required_check(pys_hs *hs)
     return true;
 }
 
+static bool
+compression_bad(pys_hs *hs)
+{
+    return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
+        PYS_R_INVALID_COMPRESSION_ALGORITHM);
+}
+
+/* What only a hello of TLS 1.2 says, or may leave out. */
+static bool
+hello_judge_12(pys_hs *hs, const hello *h)
+{
+    /* RFC 5246 7.4.1.2: the null method must be among them. */
+    if (memchr(h->compression.p, COMPRESSION_NULL, h->compression.n) == NULL)
+        return compression_bad(hs);
+    /* RFC 5746 3.6: the suite says what the extension says. */
+    if (pys_rd_has_u16(h->suites, PYS_RENEGOTIATION_SCSV))
+        hs->secure = true;
+    /* Dummy records are of TLS 1.3. */
+    hs->flags &= ~(unsigned)PYS_HS_COMPAT;
+    hs->transcript.keep = true;
+    return true;
+}
+
 /* What can be said once all extensions are known. */
 static bool
 hello_judge(pys_hs *hs, const hello *h)
 {
-    if (!version_choose(hs))
+    if (!version_choose(hs, h))
         return false;
+    if (pys_is_12(hs->conn))
+        return hello_judge_12(hs, h);
     /* RFC 8446 4.1.2: exactly the null method. */
     if (h->compression.n != 1 || h->compression.p[0] != COMPRESSION_NULL)
-        return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
-            PYS_R_INVALID_COMPRESSION_ALGORITHM);
+        return compression_bad(hs);
     return required_check(hs);
 }
 
@@ -344,6 +400,9 @@ client_hello_process(pys_hs *hs, pys_rd *in)
             return false;
     }
     hs->peer_shares = pys_rd_of(NULL, 0);
+    hs->ticket12 = pys_rd_of(NULL, 0);
+    hs->psk_list = pys_rd_of(NULL, 0);
+    hs->binder_list = pys_rd_of(NULL, 0);
     return hello_keep(hs, &h) && pys_exts_process(hs, PYS_IN_CH, h.exts) &&
         hello_judge(hs, &h);
 }
@@ -353,6 +412,7 @@ const pys_msg pys_msg_client_hello = {
     .type = PYS_MT_CLIENT_HELLO,
     .max = 2 * 65535,
     .build = client_hello_build,
+    .finish = pys_psk_bind,
     .process = client_hello_process,
     .settle = pys_choose,
 };

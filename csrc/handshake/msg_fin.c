@@ -51,3 +51,47 @@ const pys_msg pys_msg_finished = {
     .build = finished_build,
     .process = finished_process,
 };
+
+/* ---- TLS 1.2 (RFC 5246 7.4.9) ------------------------------------------ */
+
+static bool
+verify_data12(pys_hs *hs, bool server, uint8_t *out)
+{
+    uint8_t hash[PYS_HASH_MAX];
+
+    return pys_transcript_now(&hs->transcript, hash) &&
+        pys_keys12_finished(hs->transcript.scratch, hs->suite->hash,
+            hs->master, server, hash, out);
+}
+
+static bool
+finished12_build(pys_hs *hs, pys_wr *w)
+{
+    uint8_t *out = pys_wr_room(w, PYS_VERIFY_DATA_LEN);
+
+    return out != NULL && verify_data12(hs, hs->server, out);
+}
+
+static bool
+finished12_process(pys_hs *hs, pys_rd *in)
+{
+    uint8_t expected[PYS_VERIFY_DATA_LEN];
+    pys_rd got;
+
+    if (!pys_rd_bytes(in, PYS_VERIFY_DATA_LEN, &got) || !pys_rd_end(in))
+        return false;
+    if (!verify_data12(hs, !hs->server, expected))
+        return pys_fail_internal(hs->conn);
+    /* RFC 5246 7.4.9, 7.2.2: decrypt_error. */
+    if (!pys_same(got.p, expected, PYS_VERIFY_DATA_LEN))
+        return pys_fail(hs->conn, PYS_AD_DECRYPT_ERROR,
+            PYS_R_DIGEST_CHECK_FAILED);
+    return true;
+}
+
+const pys_msg pys_msg_finished12 = {
+    .type = PYS_MT_FINISHED,
+    .max = PYS_VERIFY_DATA_LEN,
+    .build = finished12_build,
+    .process = finished12_process,
+};

@@ -1,38 +1,11 @@
 /*
  * Messages after the handshake (RFC 8446 4.6): tickets, key updates.
  */
-#include "handshake/ext.h"
 #include "handshake/flight.h"
 #include "handshake/keys.h"
 
 /* KeyUpdates in a row without data that are still obeyed (RW-29). */
-enum { UPDATES_MAX = 32, TICKET_LIFETIME_MAX = 604800 };
-
-/*
- * RFC 8446 4.6.1. Tickets are read and judged; resumption is not offered, so
- * nothing is kept of them.
- */
-static bool
-ticket_process(pys_conn *c, pys_rd *in)
-{
-    uint32_t lifetime;
-    uint32_t age_add;
-    pys_rd nonce;
-    pys_rd ticket;
-    pys_rd exts;
-
-    if (c->role != PYS_CLIENT)
-        return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
-            PYS_R_UNEXPECTED_MESSAGE);
-    if (!pys_rd_u32(in, &lifetime) || !pys_rd_u32(in, &age_add) ||
-        !pys_rd_vec8(in, &nonce) || !pys_rd_vec16(in, &ticket) ||
-        !pys_rd_vec16(in, &exts) || ticket.n == 0)
-        return false;
-    /* RFC 8446 4.6.1: no more than seven days. */
-    if (lifetime > TICKET_LIFETIME_MAX)
-        return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_EXTENSION);
-    return pys_exts_ticket(c, exts);
-}
+enum { UPDATES_MAX = 32 };
 
 /* RFC 8446 4.6.3. */
 static bool
@@ -56,12 +29,34 @@ update_process(pys_conn *c, pys_rd *in)
     return true;
 }
 
+/*
+ * RFC 5746 4.1, RFC 5246 7.2.2: no renegotiation. The refusal goes out as
+ * soon as somebody may write.
+ */
+static bool
+refuse_renegotiation(pys_conn *c, uint8_t type, pys_rd *body)
+{
+    uint8_t expected = c->role == PYS_CLIENT ? PYS_MT_HELLO_REQUEST :
+                                               PYS_MT_CLIENT_HELLO;
+
+    if (type != expected)
+        return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
+            PYS_R_UNEXPECTED_MESSAGE);
+    if (++c->n_updates > UPDATES_MAX)
+        return pys_fail(c, PYS_AD_HANDSHAKE_FAILURE, PYS_R_NO_RENEGOTIATION);
+    *body = pys_rd_of(NULL, 0);
+    atomic_store(&c->refuse_due, 1);
+    return true;
+}
+
 static bool
 post_process(pys_conn *c, uint8_t type, pys_rd *body)
 {
+    if (pys_is_12(c))
+        return refuse_renegotiation(c, type, body);
     switch (type) {
     case PYS_MT_NEW_SESSION_TICKET:
-        return ticket_process(c, body);
+        return pys_ticket_process(c, body);
     case PYS_MT_KEY_UPDATE:
         return update_process(c, body);
     default:
@@ -87,7 +82,8 @@ pys_post_take(pys_conn *c, bool *moved)
     if (!pys_rd_u8(&in, &type))
         return true;
     /* RFC 8446 4: known before its length is. */
-    if (type != PYS_MT_NEW_SESSION_TICKET && type != PYS_MT_KEY_UPDATE)
+    if (!pys_is_12(c) && type != PYS_MT_NEW_SESSION_TICKET &&
+        type != PYS_MT_KEY_UPDATE)
         return post_process(c, type, NULL);
     if (!pys_rd_u24(&in, &len))
         return true;
@@ -97,7 +93,7 @@ pys_post_take(pys_conn *c, bool *moved)
         return true;
     *moved = true;
     /* Eaten before its keys change: RFC 8446 5.1 looks at the rest. */
-    if (type == PYS_MT_KEY_UPDATE && len == 1) {
+    if (!pys_is_12(c) && type == PYS_MT_KEY_UPDATE && len == 1) {
         request = body.p[0];
         pys_buf_eat(&c->msgs, PYS_MESSAGE_HEADER + len);
         body = pys_rd_of(&request, 1);

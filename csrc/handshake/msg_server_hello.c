@@ -4,6 +4,7 @@
  */
 #include "handshake/ext.h"
 #include "handshake/flight.h"
+#include "handshake/psk.h"
 
 enum { SSL3_0 = 0x0300, COMPRESSION_NULL = 0, MARK_LEN = 8 };
 
@@ -47,7 +48,7 @@ hello_read(pys_rd *in, hello *h)
 static bool
 hello_build(pys_hs *hs, pys_where where, const uint8_t *random, pys_wr *w)
 {
-    /* RFC 8446 4.1.3: the version of TLS 1.2, and the id sent back. */
+    /* RFC 8446 4.1.3, RFC 5246 7.4.1.3: TLS 1.2's version; the id. */
     pys_wr_u16(w, PYS_TLS1_2);
     pys_wr_bytes(w, random, PYS_RANDOM_LEN);
     pys_wr_vec8(w, pys_rd_of(hs->session_id, hs->n_session_id));
@@ -81,27 +82,42 @@ illegal(pys_hs *hs, unsigned reason)
     return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER, reason);
 }
 
-/* A server that did not take TLS 1.3. We offered nothing below. */
+/* RFC 8446 4.1.3: it knows TLS 1.3; someone tampered with our hello. */
+static bool
+downgrade_check(pys_hs *hs, const hello *h)
+{
+    const uint8_t *end = h->random.p + PYS_RANDOM_LEN - MARK_LEN;
+
+    if (pys_version_max(hs->conn->set) < PYS_TLS1_3)
+        return true;
+    for (size_t i = 0; i < PYS_COUNT(marks); i++) {
+        if (pys_equal(end, marks[i], MARK_LEN))
+            return illegal(hs, PYS_R_INAPPROPRIATE_FALLBACK);
+    }
+    return true;
+}
+
+/* A server that did not take TLS 1.3. */
 static bool
 older_version(pys_hs *hs, const hello *h)
 {
-    const uint8_t *end = h->random.p + PYS_RANDOM_LEN - MARK_LEN;
     uint8_t version[2];
 
     pys_put_u16(version, h->version);
     if (!pys_offer_take(hs, PYS_OFFER_VERSIONS, pys_rd_of(version, 2)))
         return false;
-    /* RFC 8446 4.1.3: it knows TLS 1.3; someone tampered with our hello. */
-    for (size_t i = 0; i < PYS_COUNT(marks); i++) {
-        if (pys_equal(end, marks[i], MARK_LEN))
-            return illegal(hs, PYS_R_INAPPROPRIATE_FALLBACK);
-    }
+    if (!downgrade_check(hs, h))
+        return false;
     /* RFC 8446 4.1.4: not what the retry said. */
     if ((hs->flags & PYS_HS_RETRIED) != 0)
         return illegal(hs, PYS_R_WRONG_SSL_VERSION);
     /* RFC 8446 4.1.3, 4.2.1: lower than all that we offered. */
-    return pys_fail(hs->conn, PYS_AD_PROTOCOL_VERSION,
-        PYS_R_UNSUPPORTED_PROTOCOL);
+    if (h->version != PYS_TLS1_2 ||
+        pys_version_min(hs->conn->set) != PYS_TLS1_2)
+        return pys_fail(hs->conn, PYS_AD_PROTOCOL_VERSION,
+            PYS_R_UNSUPPORTED_PROTOCOL);
+    hs->conn->version = PYS_TLS1_2;
+    return true;
 }
 
 static bool
@@ -213,14 +229,78 @@ server_hello_is(pys_rd body)
     return !retry_is(body);
 }
 
+/* RFC 5246 7.4.1.3: what was resumed, or a new id if one can be kept. */
+static bool
+id_choose(pys_hs *hs)
+{
+    if ((hs->flags & PYS_HS_RESUMED) != 0)
+        return true;
+    hs->n_session_id = 0;
+    if ((hs->flags & PYS_HS_TICKET) != 0 || hs->conn->set->cache == NULL ||
+        !pys_setting(hs->conn->set, PYS_CACHE_MODE, PYS_CACHE_SERVER))
+        return true;
+    hs->n_session_id = sizeof(hs->session_id);
+    return pys_random(hs->session_id, sizeof(hs->session_id));
+}
+
 static bool
 server_hello_build(pys_hs *hs, pys_wr *w)
 {
-    uint8_t random[PYS_RANDOM_LEN];
+    uint8_t *random = hs->server_random;
+    bool is_12 = pys_is_12(hs->conn);
 
-    if (!pys_random(random, sizeof(random)))
+    if (!pys_random(random, PYS_RANDOM_LEN))
         return pys_fail_internal(hs->conn);
-    return transcript_start(hs) && hello_build(hs, PYS_IN_SH, random, w);
+    if (is_12 && !id_choose(hs))
+        return pys_fail_internal(hs->conn);
+    /* RFC 8446 4.1.3: says under our signature that we know TLS 1.3. */
+    if (is_12 && pys_version_max(hs->conn->set) >= PYS_TLS1_3)
+        memcpy(random + PYS_RANDOM_LEN - MARK_LEN, marks[0], MARK_LEN);
+    return transcript_start(hs) &&
+        hello_build(hs, is_12 ? PYS_IN_SH12 : PYS_IN_SH, random, w);
+}
+
+/* RFC 5746 3.4: a server that does not know it may be somebody between. */
+static bool
+secure_check(pys_hs *hs)
+{
+    if (!hs->secure &&
+        !pys_setting(hs->conn->set, PYS_OPTIONS, PYS_OP_LEGACY_SERVER_CONNECT))
+        return pys_fail(hs->conn, PYS_AD_HANDSHAKE_FAILURE,
+            PYS_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED);
+    return true;
+}
+
+/* A ServerHello of TLS 1.2 (RFC 5246 7.4.1.3). */
+static bool
+server_hello_process_12(pys_hs *hs, const hello *h)
+{
+    pys_conn *c = hs->conn;
+
+    bool echoed = h->session_id.n != 0 &&
+        pys_rd_is(h->session_id, pys_rd_of(hs->session_id, hs->n_session_id));
+
+    /* Nothing was there to resume: the id was made up (RFC 8446 D.4). */
+    if (echoed && (hs->psk == NULL || hs->psk->version != PYS_TLS1_2))
+        return illegal(hs, PYS_R_INVALID_SESSION_ID);
+    if (h->compression != COMPRESSION_NULL)
+        return illegal(hs, PYS_R_INVALID_COMPRESSION_ALGORITHM);
+    /* RFC 8446 5: dropped in the belief that TLS 1.3 would follow. */
+    if (c->n_ccs != 0)
+        return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
+            PYS_R_CCS_RECEIVED_EARLY);
+    if (!pys_exts_process(hs, PYS_IN_SH12, h->exts) ||
+        !suite_take(hs, h->suite) || !secure_check(hs))
+        return false;
+    hs->flags &= ~(unsigned)PYS_HS_COMPAT;
+    c->suite = hs->suite;
+    if (echoed)
+        return pys_session12_accept(hs) && transcript_start(hs);
+    /* RFC 5246 7.4.1.3: the id of a session to come. */
+    hs->n_session_id = h->session_id.n;
+    memcpy(hs->session_id, h->session_id.p, h->session_id.n);
+    hs->transcript.keep = true;
+    return transcript_start(hs);
 }
 
 /* The (EC)DHE secret from the server's share (RFC 8446 7.4). */
@@ -243,6 +323,25 @@ secret_derive(pys_hs *hs)
     return pys_fail_internal(hs->conn);
 }
 
+/* RFC 8446 4.2.11: the PSK is bound to a hash, and so to its suites. */
+static bool
+psk_check(pys_hs *hs)
+{
+    if ((hs->flags & PYS_HS_PSK) == 0)
+        return true;
+    if (pys_suite_find(hs->psk->suite)->hash != hs->suite->hash)
+        return illegal(hs, PYS_R_BAD_PSK_IDENTITY);
+    return pys_session_adopt(hs, hs->psk);
+}
+
+/* RFC 8446 4.2.9: psk_ke, if that is what we offered. */
+static bool
+psk_alone(const pys_hs *hs)
+{
+    return (hs->flags & PYS_HS_PSK) != 0 &&
+        pys_setting(hs->conn->set, PYS_OPTIONS, PYS_OP_ALLOW_NO_DHE_KEX);
+}
+
 static bool
 server_hello_process(pys_hs *hs, pys_rd *in)
 {
@@ -251,10 +350,17 @@ server_hello_process(pys_hs *hs, pys_rd *in)
 
     if (!hello_read(in, &h))
         return false;
+    memcpy(hs->server_random, h.random.p, PYS_RANDOM_LEN);
     if (!pys_exts_find(h.exts, PYS_EXT_SUPPORTED_VERSIONS))
-        return older_version(hs, &h);
+        return older_version(hs, &h) && server_hello_process_12(hs, &h);
     if (!hello_process(hs, PYS_IN_SH, &h))
         return false;
+    if (!psk_check(hs))
+        return false;
+    if (!pys_ext_seen(hs, PYS_EXT_KEY_SHARE) && psk_alone(hs)) {
+        c->suite = hs->suite;
+        return transcript_start(hs);
+    }
     /* RFC 8446 9.2: without a PSK there is no secret but this one. */
     if (!pys_ext_seen(hs, PYS_EXT_KEY_SHARE))
         return pys_fail(c, PYS_AD_MISSING_EXTENSION,

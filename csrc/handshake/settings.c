@@ -10,6 +10,9 @@ settings_defaults(pys_settings *s)
     s->numbers[PYS_MODE] = PYS_MODE_AUTO_RETRY;
     s->numbers[PYS_VERIFY_DEPTH] = -1;
     s->numbers[PYS_SECURITY_LEVEL] = 2;
+    s->numbers[PYS_SESSION_TIMEOUT] = 7200;
+    s->numbers[PYS_NUM_TICKETS] = 2;
+    s->numbers[PYS_CACHE_MODE] = PYS_CACHE_SERVER;
     s->numbers[PYS_REMEMBER_CHAINS] = 1;
     for (int kind = 0; kind < PYS_N_KINDS; kind++)
         s->lists[kind].n = pys_default_list((enum pys_kind)kind,
@@ -46,6 +49,8 @@ pys_settings_free(pys_settings *s)
         return;
     pys_identities_wipe(&s->ids);
     pys_trust_free(s->trust);
+    pys_ticket_keys_free(s->tickets);
+    pys_cache_free(s->cache);
     pys_buf_wipe(&s->alpn);
     pys_buf_wipe(&s->ca_names);
     pys_free(s);
@@ -64,6 +69,10 @@ pys_settings_own(pys_settings *s)
     memcpy(copy->numbers, s->numbers, sizeof(s->numbers));
     memcpy(copy->lists, s->lists, sizeof(s->lists));
     copy->trust = pys_trust_up_ref(s->trust);
+    copy->tickets = pys_ticket_keys_up_ref(s->tickets);
+    copy->cache = pys_cache_up_ref(s->cache);
+    memcpy(copy->id_context, s->id_context, sizeof(s->id_context));
+    copy->n_id_context = s->n_id_context;
     if (!pys_identities_copy(&copy->ids, &s->ids) ||
         !pys_keep(&copy->alpn, pys_rd_buf(&s->alpn)) ||
         !pys_keep(&copy->ca_names, pys_rd_buf(&s->ca_names))) {

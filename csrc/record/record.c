@@ -30,15 +30,26 @@ pys_protect_install(pys_protect *p, const pys_suite *suite, pys_hash *scratch,
 }
 
 bool
+pys_protect_install12(pys_protect *p, const pys_suite *suite,
+    const uint8_t *key, const uint8_t *iv, bool sealing)
+{
+    pys_aead_free(p->aead);
+    p->aead = pys_aead_new(suite->aead, key, sealing);
+    p->suite = suite;
+    p->seq = 0;
+    memcpy(p->iv, iv, pys_keys12_iv_len(suite));
+    return p->aead != NULL;
+}
+
+bool
 pys_protect_worn(const pys_protect *p)
 {
     /* RFC 8446 5.5: half the limit leaves room for whatever is under way. */
     return p->aead != NULL && p->seq >= p->suite->limit / 2;
 }
 
-/* RFC 8446 5.3: the sequence number, padded, XOR the IV. */
-static void
-record_nonce(const pys_protect *p, uint8_t nonce[PYS_IV_LEN])
+void
+pys_record_nonce(const pys_protect *p, uint8_t nonce[PYS_IV_LEN])
 {
     uint8_t seq[8];
 
@@ -85,6 +96,8 @@ pys_record_seal(pys_protect *p, enum pys_record_type type, pys_rd in,
         p->legacy = 0;
         return seal_clear(type, version, in, out);
     }
+    if (p->suite->version == PYS_TLS1_2)
+        return pys_record_seal12(p, type, in, out);
     /* RFC 8446 5.4: content and padding fit one record. */
     if (in.n + pad > PYS_PLAIN_MAX)
         pad = PYS_PLAIN_MAX - in.n;
@@ -97,7 +110,7 @@ pys_record_seal(pys_protect *p, enum pys_record_type type, pys_rd in,
         return false;
     at = pys_buf_tail(out);
     record_header(at, PYS_RT_APPLICATION_DATA, PYS_TLS1_2, len);
-    record_nonce(p, nonce);
+    pys_record_nonce(p, nonce);
     tail[0] = (uint8_t)type;
     memcpy(tail + 1, zeros, pad);
     if (!pys_aead_seal(p->aead, nonce, pys_rd_of(at, PYS_RECORD_HEADER), in,
@@ -130,13 +143,15 @@ pys_record_open(pys_protect *p, pys_rd record, uint8_t *out, pys_head *inner,
     uint8_t nonce[PYS_IV_LEN];
     size_t len;
 
+    if (p->suite->version == PYS_TLS1_2)
+        return pys_record_open12(p, record, out, inner, f);
     /* RFC 8446 5.2: no AEAD expands less than a tag and the inner type. */
     if (body.n < PYS_TAG_LEN + 1)
         return pys_fault_set(f, PYS_AD_BAD_RECORD_MAC,
             PYS_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC);
     if (p->seq == UINT64_MAX)
         return pys_fault_internal(f);
-    record_nonce(p, nonce);
+    pys_record_nonce(p, nonce);
     if (!pys_aead_open(p->aead, nonce, pys_rd_of(record.p, PYS_RECORD_HEADER),
             body, out)) {
         /* RFC 8446 5.2: a record that does not authenticate. */

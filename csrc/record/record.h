@@ -6,6 +6,7 @@
 #define PYS_RECORD_H
 
 #include "base/fault.h"
+#include "crypto/keys12.h"
 #include "crypto/keys13.h"
 #include "crypto/suite.h"
 
@@ -13,7 +14,9 @@ enum {
     PYS_RECORD_HEADER = 5,
     PYS_PLAIN_MAX = 16384,            /* RFC 8446 5.1 */
     PYS_CIPHER_MAX = 16384 + 256,     /* RFC 8446 5.2 */
-    PYS_RECORD_EXTRA = 5 + 1 + 16     /* header, inner type, tag */
+    PYS_CIPHER_MAX_12 = 16384 + 2048, /* RFC 5246 6.2.3 */
+    PYS_EXPLICIT_LEN = 8,             /* RFC 5288 3 */
+    PYS_RECORD_EXTRA = 5 + 8 + 16     /* header, explicit nonce, tag */
 };
 
 enum pys_record_type {
@@ -36,6 +39,9 @@ void pys_protect_wipe(pys_protect *p);
 /* Key, IV and sequence number 0 from a traffic secret (RFC 8446 7.3). */
 PYS_MUST bool pys_protect_install(pys_protect *p, const pys_suite *suite,
     pys_hash *scratch, const uint8_t *secret, bool sealing);
+/* The same for TLS 1.2, from a key block (RFC 5246 6.3). */
+PYS_MUST bool pys_protect_install12(pys_protect *p, const pys_suite *suite,
+    const uint8_t *key, const uint8_t *iv, bool sealing);
 /* True when only few records are left under this key (RFC 8446 5.5). */
 bool pys_protect_worn(const pys_protect *p);
 
@@ -46,6 +52,10 @@ bool pys_protect_worn(const pys_protect *p);
  */
 PYS_MUST bool pys_record_seal(pys_protect *p, enum pys_record_type type,
     pys_rd in, size_t pad, pys_buf *out);
+
+/* TLS 1.2's forms of the two (record12.c); only record.c calls them. */
+PYS_MUST bool pys_record_seal12(pys_protect *p, enum pys_record_type type,
+    pys_rd in, pys_buf *out);
 
 /* The header of a record: type and length of what follows. */
 typedef struct pys_head {
@@ -64,5 +74,13 @@ pys_head pys_record_head(const uint8_t bytes[PYS_RECORD_HEADER]);
  */
 PYS_MUST bool pys_record_open(pys_protect *p, pys_rd record, uint8_t *out,
     pys_head *inner, pys_fault *f);
+PYS_MUST bool pys_record_open12(pys_protect *p, pys_rd record, uint8_t *out,
+    pys_head *inner, pys_fault *f);
+
+/* Bytes in front of the ciphertext of a record (RFC 5288 3). */
+size_t pys_record_explicit(const pys_protect *p);
+
+/* RFC 8446 5.3, RFC 7905 2: the sequence number, padded, XOR the IV. */
+void pys_record_nonce(const pys_protect *p, uint8_t nonce[PYS_IV_LEN]);
 
 #endif

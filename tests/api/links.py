@@ -76,6 +76,8 @@ def make_contexts(
     client_kind: Optional[str] = None,
     server: Optional[ca.Identity] = None,
     client: Optional[ca.Identity] = None,
+    tickets: Optional[int] = None,
+    version: int = 0,
 ) -> tuple[p.SSL_CTX, p.SSL_CTX]:
     """Make a client context and a server context, both of any role.
 
@@ -86,6 +88,8 @@ def make_contexts(
             one.
         client_kind: Type of the client's key; `kind` if left out.
         server, client: Identities other than `ca.leaf(kind)`.
+        tickets: How many a server of TLS 1.3 sends, if not two.
+        version: The only version of both; 0 for all.
     """
     theirs = server or ca.leaf(kind)
     client_ctx = p.SSL_CTX_new(p.TLS_method())
@@ -102,6 +106,11 @@ def make_contexts(
         assert p.SSL_CTX_load_verify_mem(server_ctx, ours.ca_pem) == 1
         mode = p.SSL_VERIFY_PEER | p.SSL_VERIFY_FAIL_IF_NO_PEER_CERT
         p.SSL_CTX_set_verify(server_ctx, mode, None)
+    if tickets is not None:
+        assert p.SSL_CTX_set_num_tickets(server_ctx, tickets) == 1
+    for ctx in (client_ctx, server_ctx):
+        assert p.SSL_CTX_set_min_proto_version(ctx, version) == 1
+        assert p.SSL_CTX_set_max_proto_version(ctx, version) == 1
     return client_ctx, server_ctx
 
 

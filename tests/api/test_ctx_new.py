@@ -43,7 +43,11 @@ def new_ssl(ctx: p.SSL_CTX) -> p.SSL:
 
 def names_of(it: Any) -> list[str]:
     """Give the names of the suites of a context or connection."""
-    return [p.SSL_CIPHER_get_name(c) for c in it.get_ciphers()]
+    return [
+        p.SSL_CIPHER_get_name(c)
+        for c in it.get_ciphers()
+        if c.get_id() >> 8 & 0xFF == 0x13
+    ]
 
 
 # ---- making and counting --------------------------------------------------

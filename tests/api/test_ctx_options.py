@@ -290,7 +290,7 @@ def test_moving_write_buffer_is_taken_only_if_accepted(moving: bool) -> None:
 def test_read_goes_on_behind_other_messages_if_retry_is_automatic(
     retry: bool,
 ) -> None:
-    link = connected()
+    link = connected(tickets=0)
     if not retry:
         p.SSL_clear_mode(link.client, p.SSL_MODE_AUTO_RETRY)
     assert p.SSL_key_update(link.server, 0) == 1

@@ -94,7 +94,7 @@ def test_report_of_an_established_connection_tells_what_was_agreed(
 
 
 def test_report_on_the_way_shows_both_offers() -> None:
-    link = make_link()
+    link = make_link(version=p.TLS1_3_VERSION)
     p.SSL_set_ciphersuites(link.client, A128)
     p.SSL_set1_groups_list(link.client, "X25519:P-384")
     p.SSL_set1_sigalgs_list(link.client, "ed25519:ECDSA+SHA256")
@@ -205,7 +205,7 @@ def test_report_of_a_refusal_names_alert_and_reason_on_both_sides(
 
 
 def test_report_shows_why_the_offers_did_not_meet() -> None:
-    link = make_link()
+    link = make_link(version=p.TLS1_3_VERSION)
     p.SSL_set_alpn_protos(link.client, b"\x02h2")
     set_suites(link)
     set_groups(link)
@@ -392,7 +392,7 @@ def test_report_of_damage_after_the_handshake() -> None:
 
 @clause("CV-8")
 def test_report_may_be_asked_for_inside_a_callback() -> None:
-    client_ctx, server_ctx = make_contexts()
+    client_ctx, server_ctx = make_contexts(version=p.TLS1_3_VERSION)
     p.SSL_CTX_set_ciphersuites(client_ctx, A128)
     seen: list[Any] = []
 

@@ -101,7 +101,7 @@ def test_pair_has_octets_to_send_whatever_the_call_returned() -> None:
 
 @clause("PAIR-16", "HS-9", "HS-7")
 def test_pair_that_is_full_wants_write_and_shows_what_fitted() -> None:
-    link = links.PairLink(*links.make_ends(), size=100, direct=False)
+    link = links.PairLink(*links.make_ends(tickets=0), size=100, direct=False)
     ssl, net = link.client, link.client_net
 
     def hello() -> links.Outcome:
@@ -130,7 +130,7 @@ def test_pair_that_is_full_wants_write_and_shows_what_fitted() -> None:
 
 @clause("PAIR-16")
 def test_pair_of_100_bytes_carries_a_handshake_in_rounds() -> None:
-    link = links.PairLink(*links.make_ends(), size=100, direct=False)
+    link = links.PairLink(*links.make_ends(tickets=0), size=100, direct=False)
     results = link.handshake()
     assert WANT_WRITE in results
     assert results[-1] == (1, 0)
@@ -145,7 +145,9 @@ def test_pair_of_100_bytes_carries_a_handshake_in_rounds() -> None:
 def test_pair_of_any_size_carries_handshake_data_and_close(
     size: int, direct: bool
 ) -> None:
-    link = links.PairLink(*links.make_ends(), size=size, direct=direct)
+    link = links.PairLink(
+        *links.make_ends(tickets=0), size=size, direct=direct
+    )
     link.established()
     assert p.SSL_get_verify_result(link.client) == p.X509_V_OK
     data = wire.pattern(300)
@@ -200,7 +202,7 @@ def _send(link: links.PairLink, ssl: p.SSL, data: bytes) -> None:
 @clause("PAIR-17", "RW-5")
 @pytest.mark.parametrize("size", [100, 0])
 def test_pair_of_any_size_carries_records_of_full_length(size: int) -> None:
-    link = links.PairLink(*links.make_ends(), size=size, direct=False)
+    link = links.PairLink(*links.make_ends(tickets=0), size=size, direct=False)
     link.established()
     data = wire.pattern(20000)
     got = b""

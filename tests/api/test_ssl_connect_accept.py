@@ -340,7 +340,7 @@ def test_role_set_on_an_established_connection_begins_anew(
 
 @clause("HS-42", "GE-6")
 def test_peer_in_the_old_connection_fails() -> None:
-    link = connected()
+    link = connected(tickets=0)
     p.SSL_set_connect_state(link.client)
     assert outcome(link.client, p.SSL_do_handshake(link.client)) == WANT_READ
     link.move()

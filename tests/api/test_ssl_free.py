@@ -99,7 +99,9 @@ Function = Callable[..., Any]
 def functions_of(kind: type) -> dict[str, Function]:
     """Give the C-named functions whose first argument is of a class."""
     prefix = {p.SSL: "SSL_", p.SSL_CTX: "SSL_CTX_"}[kind]
-    others = ("SSL_CTX_", "SSL_CIPHER_") if kind is p.SSL else ()
+    others = (
+        ("SSL_CTX_", "SSL_CIPHER_", "SSL_SESSION_") if kind is p.SSL else ()
+    )
     found: dict[str, Function] = {}
     for name in dir(p):
         function = getattr(p, name)
@@ -107,7 +109,8 @@ def functions_of(kind: type) -> dict[str, Function]:
             name.startswith(prefix)
             and not name.startswith(others)
             and inspect.isfunction(function)
-            and next(iter(inspect.signature(function).parameters)) == "self"
+            and next(iter(inspect.signature(function).parameters), "")
+            == "self"
         ):
             found[name] = function
     return found

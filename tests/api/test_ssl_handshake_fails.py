@@ -50,9 +50,9 @@ STARTED = pytest.mark.parametrize(
 )
 
 
-def raw(server: bool) -> RawPeer:
+def raw(server: bool, **wishes: Any) -> RawPeer:
     """Give one end whose peer is the test."""
-    return raw_server() if server else raw_client()
+    return raw_server(**wishes) if server else raw_client(**wishes)
 
 
 def alert(number: int, level: int = 2) -> bytes:
@@ -123,7 +123,7 @@ def test_call_after_close_notify_leaves_the_queue_alone() -> None:
 def test_received_alert_is_fatal_whatever_its_level(
     server: bool, level: int, number: int
 ) -> None:
-    peer = raw(server)
+    peer = raw(server, version=p.TLS1_3_VERSION)
     assert peer.handshake() == WANT_READ
     peer.sent()
     peer.feed(alert(number, level))
@@ -563,6 +563,7 @@ SERVER_ROWS = [
         70,
         258,
         CLEAR,
+        wishes={"version": p.TLS1_3_VERSION},
     ),
 ]
 

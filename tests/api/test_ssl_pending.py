@@ -75,7 +75,7 @@ def test_has_pending_without_read_ahead() -> None:
 @clause("RW-32")
 @pytest.mark.parametrize("on", [0, 1])
 def test_read_ahead_asks_for_all_that_the_bio_has(on: int) -> None:
-    client_ctx, server_ctx = links.make_contexts()
+    client_ctx, server_ctx = links.make_contexts(tickets=0)
     assert p.SSL_CTX_get_read_ahead(client_ctx) == 0
     p.SSL_CTX_set_read_ahead(client_ctx, on)
     link = links.PyLink(*links.make_ends(client_ctx, server_ctx))

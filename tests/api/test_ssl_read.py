@@ -290,7 +290,7 @@ def test_read_of_a_blocking_bio_waits() -> None:
 
 @clause("RW-3", "HS-11")
 def test_read_asks_for_a_header_then_for_the_rest_of_the_record() -> None:
-    link = links.PyLink(*links.make_ends())
+    link = links.PyLink(*links.make_ends(tickets=0))
     link.established()
     py = link.client_py
     py.calls.clear()

@@ -86,7 +86,7 @@ def test_report_of_a_refused_certificate_names_it_and_its_depth() -> None:
 
 
 def test_report_of_a_failed_negotiation_has_both_offers() -> None:
-    client, server = make_ends()
+    client, server = make_ends(version=p.TLS1_3_VERSION)
     client.set_ciphersuites("TLS_AES_128_GCM_SHA256")
     client.set1_groups_list("P-256:X25519")
     client.set1_sigalgs_list("ecdsa_secp256r1_sha256:ed25519")

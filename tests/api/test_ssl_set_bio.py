@@ -277,7 +277,7 @@ def test_set_bio_when_given_no_bio_changes_nothing(bad: Any) -> None:
 
 @clause("OWN-1")
 def test_ssl_reads_one_bio_and_writes_the_other() -> None:
-    link = links.connected()
+    link = links.connected(tickets=0)
     link.client_in.read(bytearray(9999))
     before = [
         (p.BIO_number_read(bio), p.BIO_number_written(bio))

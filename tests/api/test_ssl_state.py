@@ -88,6 +88,9 @@ LONG = {
     "TRSCV": "TLSv1.3 read server certificate verify",
     "TRCC": "SSLv3/TLS read client certificate",
     "TRCV": "SSLv3/TLS read certificate verify",
+    "TWCCS": "SSLv3/TLS write change cipher spec",
+    "TWSD": "SSLv3/TLS write server done",
+    "TWFIN": "SSLv3/TLS write finished",
 }
 
 

@@ -39,7 +39,7 @@ HEADERS = (
 )
 
 # The parts of pys.h that the crypto layer answers for.
-FACE_END = "/* ---- certificates and keys"
+FACE_END = "/* ---- counted objects"
 KEYS = """
 typedef struct pys_key pys_key;
 pys_key *pys_key_up_ref(pys_key *k);

@@ -250,18 +250,23 @@ class Pair:
         mine = theirs = lib.PYS_IO_WANT_READ
         idle = 0
         for _ in range(most):
-            before = self.client.taken, self.server.taken
+            before = self._progress()
             if mine in again:
                 mine = self.client.handshake()
             if theirs in again:
                 theirs = self.server.handshake()
             if mine not in again and theirs not in again:
                 return mine, theirs
-            moved = before != (self.client.taken, self.server.taken)
+            moved = before != self._progress()
             idle = 0 if moved else idle + 1
             if idle > 4:
                 return mine, theirs
         raise AssertionError("the handshake goes on for ever")
+
+    def _progress(self) -> list[int]:
+        """Count what was taken, and what waits to be."""
+        ends = (self.client, self.server)
+        return [end.taken + len(end.inbox) for end in ends]
 
     def exchange(self, data: bytes) -> None:
         """Send data both ways and compare."""

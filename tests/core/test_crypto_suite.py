@@ -15,6 +15,34 @@ SUITES = {
     0x1303: ("TLS_CHACHA20_POLY1305_SHA256", 256),
     0x1301: ("TLS_AES_128_GCM_SHA256", 128),
 }
+
+# RFC 5289 3.2, RFC 7905 2: OpenSSL's name and the registry's.
+SUITES_12 = {
+    0xC02C: (
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    ),
+    0xC030: (
+        "ECDHE-RSA-AES256-GCM-SHA384",
+        "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    ),
+    0xCCA9: (
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+    ),
+    0xCCA8: (
+        "ECDHE-RSA-CHACHA20-POLY1305",
+        "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+    ),
+    0xC02B: (
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    ),
+    0xC02F: (
+        "ECDHE-RSA-AES128-GCM-SHA256",
+        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    ),
+}
 GROUPS = {
     0x11EC: ["X25519MLKEM768"],
     0x001D: ["X25519"],
@@ -68,8 +96,19 @@ def _served(core: Core) -> list[int]:
 
 
 @clause("CIPH-3")
-def test_suites_by_default_are_three_best_first(core) -> None:
-    assert _default(core, SUITE) == _listed(core, SUITE) == list(SUITES)
+def test_suites_by_default_are_all_best_first(core) -> None:
+    known = [*SUITES, *SUITES_12]
+    assert _default(core, SUITE) == _listed(core, SUITE) == known
+
+
+@clause("CIPH-2", "RFC 5289 3.2", "RFC 7905 2")
+def test_suite_of_tls12_has_both_its_names(core) -> None:
+    for number, (name, standard) in SUITES_12.items():
+        assert _id(core, SUITE, name) == number
+        assert core.text(core.lib.pys_name_of(SUITE, number)) == name
+        found = core.text(core.lib.pys_suite_standard_name(number))
+        assert found == standard
+        assert core.lib.pys_suite_bits(number) in (128, 256)
 
 
 @clause("CIPH-3")
@@ -97,7 +136,7 @@ def test_suite_says_bits_standard_name_and_description(core) -> None:
         assert said == theirs[name]["description"].rstrip("\n")
 
 
-@pytest.mark.parametrize("number", [0, 0x1304, 0xC02F, 0x11301, 1 << 31])
+@pytest.mark.parametrize("number", [0, 0x1304, 0xC013, 0x11301, 1 << 31])
 def test_suite_that_is_not_ours_has_nothing_to_say(core, number) -> None:
     lib = core.lib
     assert lib.pys_suite_bits(number) == 0

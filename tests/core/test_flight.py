@@ -57,12 +57,61 @@ TYPES = {
     "client CertificateVerify": 15,
     "server Finished": 20,
     "client Finished": 20,
+    "NewSessionTicket": 4,
+}
+
+# RFC 5246 7.3, RFC 5077 3.1. The ServerHello of the other list comes first.
+CCS = "change_cipher_spec"
+BEGIN = ["ServerHello", "server Certificate", "ServerKeyExchange"]
+CLIENT_END = [f"client {CCS}", "client Finished"]
+SERVER_END = [f"server {CCS}", "server Finished"]
+NST = ["NewSessionTicket"]
+BY_HAND_12 = {
+    (): [
+        *BEGIN,
+        "ServerHelloDone",
+        "ClientKeyExchange",
+        *CLIENT_END,
+        *SERVER_END,
+    ],
+    ("client auth",): [
+        *BEGIN,
+        "CertificateRequest",
+        "ServerHelloDone",
+        "client Certificate",
+        "ClientKeyExchange",
+        *CLIENT_END,
+        *SERVER_END,
+    ],
+    ("client auth", "client certificate"): [
+        *BEGIN,
+        "CertificateRequest",
+        "ServerHelloDone",
+        "client Certificate",
+        "ClientKeyExchange",
+        "client CertificateVerify",
+        *CLIENT_END,
+        *SERVER_END,
+    ],
+    ("resumed",): ["ServerHello", *SERVER_END, *CLIENT_END],
+    ("resumed", "ticket"): ["ServerHello", *NST, *SERVER_END, *CLIENT_END],
 }
 
 
 @clause("RFC 8446 2", "RFC 8446 4", "RFC 8446 A")
 def test_steps_when_expanded_give_the_orders_of_the_rfc() -> None:
-    assert flight.every_order() == BY_HAND
+    assert flight.every_order(flight.TLS13) == BY_HAND
+
+
+@clause("RFC 5246 7.3", "RFC 5077 3.1")
+def test_steps_of_tls12_when_expanded_give_the_orders_of_the_rfc() -> None:
+    found = flight.every_order(flight.TLS12)
+
+    for facts, names in list(BY_HAND_12.items()):
+        if "resumed" not in facts:
+            with_ticket = [*names[:-2], *NST, *names[-2:]]
+            BY_HAND_12[(*facts, "ticket")] = with_ticket
+    assert found == BY_HAND_12
 
 
 @clause("RFC 8446 B.3")

@@ -95,7 +95,13 @@ def test_refusals_cite_the_rfc_and_files_are_few() -> None:
     lines = text.count("\n")
 
     assert len(re.findall(r"RFC \d{4}\b", text)) >= lines * 8 // 1000
-    assert len(list((CSRC / "handshake").glob("*.c"))) <= 18
+    # The budget is the TLS 1.3 path's: what is 1.2's alone says so.
+    path = [
+        file.stem
+        for file in (CSRC / "handshake").glob("*.c")
+        if not file.stem.endswith(("12", "_test"))
+    ]
+    assert len(path) <= 18
 
 
 @pytest.mark.parametrize("name", py_files())
@@ -194,7 +200,7 @@ def test_version_is_the_same_everywhere() -> None:
 
 
 def test_declarations_are_the_header_without_preprocessor_lines() -> None:
-    text = recipe.declarations("pys_bio.h", "pys.h")
+    text = recipe.declarations("pys_bio.h", "pys.h", "pys_pki.h")
 
     assert not any(line.startswith("#") for line in text.splitlines())
     assert "pys_conn_handshake" in text

@@ -31,7 +31,7 @@ C_LAYERS = {
         "bio",
     },
 }
-FACES = {"pys.h", "pys_bio.h", "pys_test.h"}
+FACES = {"pys.h", "pys_bio.h", "pys_pki.h", "pys_test.h"}
 
 # libcrypto: primitives and X.509. base/ wipes, compares and drains its queue.
 CRYPTO_FOLDERS = {"crypto", "pki"}
@@ -46,18 +46,19 @@ FLOORS = [
     {"_pyssl"},
     {"_ffi", "alert", "capi", "const_bio", "const_reason"},
     {"const"},
-    {"bio_method", "cipher", "err", "names"},
+    {"bio_method", "cipher", "cipher_list", "err", "names"},
     {"exdata"},
     {"bio_life", "pkey", "x509"},
-    {"asks", "bio_core", "report", "session", "settings"},
-    {"bio_state", "identity"},
-    {"bio_ctrl", "trust"},
+    {"bio_core", "report", "session", "settings"},
+    {"asks", "bio_state", "identity"},
+    {"bio_ctrl", "ctx_session", "trust"},
     {"bio_kinds", "ctx"},
     {"bio"},
     {"capi_bio", "conn_base"},
     {"conn_bio", "conn_info"},
+    {"conn_session"},
     {"conn"},
-    {"capi_ssl"},
+    {"capi_session", "capi_ssl"},
     {"__init__"},
     {"bench", "demo_peer", "openssl", "stdlib", "trace"},
     {"cli", "demo"},
@@ -68,6 +69,7 @@ APART = {"_build"}
 ADAPTERS = {
     "capi",
     "capi_bio",
+    "capi_session",
     "capi_ssl",
     "stdlib",
     "openssl",

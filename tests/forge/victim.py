@@ -123,7 +123,12 @@ def client(
     prepare: Optional[Callable[[p.SSL], object]] = None,
     **wishes: Any,
 ) -> Victim:
-    """Make a `pyssl` client that trusts the forge's certificate."""
+    """Make a `pyssl` client that trusts the forge's certificate.
+
+    The forge speaks TLS 1.3 alone, and so does its victim unless the wish
+    `version` says otherwise (0 for all).
+    """
+    wishes.setdefault("version", p.TLS1_3_VERSION)
     wishes.setdefault("server", forge.identity or ca.leaf())
     ssl = links.make_ends(**wishes)[0]
     if prepare is not None:
@@ -136,7 +141,11 @@ def server(
     prepare: Optional[Callable[[p.SSL], object]] = None,
     **wishes: Any,
 ) -> Victim:
-    """Make a `pyssl` server that trusts the forge's certificate."""
+    """Make a `pyssl` server that trusts the forge's certificate.
+
+    Of TLS 1.3 alone, as `client` is.
+    """
+    wishes.setdefault("version", p.TLS1_3_VERSION)
     if wishes.get("client_auth"):
         wishes.setdefault("client", forge.identity or ca.leaf())
     ssl = links.make_ends(**wishes)[1]

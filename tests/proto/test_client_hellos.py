@@ -20,6 +20,13 @@ HELLOS: dict[str, dict[str, Any]] = {
 }
 
 TLS13 = "0304"
+# Ours of TLS 1.2, by the certificate that they need.
+SUITES12 = {
+    "p256": {0xC02B, 0xC02C, 0xCCA9},
+    "rsa": {0xC02F, 0xC030, 0xCCA8},
+}
+RENEGOTIATION, RENEGOTIATION_SCSV, EXTENDED_MASTER = 0xFF01, 0x00FF, 23
+NAMED_CURVE = 3
 PROTOCOL_VERSION = b"\x15\x03\x03\x00\x02\x02\x46"
 HANDSHAKE_FAILURE = b"\x15\x03\x03\x00\x02\x02\x28"
 WANT_READ = (-1, p.SSL_ERROR_WANT_READ)
@@ -109,17 +116,131 @@ def test_server_given_a_real_tls13_hello_answers_with_a_server_hello(
     assert group in [one for one, _ in sent(name).shares()]
 
 
+def refusal(data: bytes, reason: int, **wishes: Any) -> bytes:
+    """Feed octets that a server must refuse; give what it writes."""
+    server = make_server(**wishes)
+    server.feed(data)
+    assert server.handshake() == (-1, p.SSL_ERROR_SSL)
+    assert links.reasons() == [(p.ERR_LIB_SSL, reason)]
+    return server.sent()
+
+
+def changed(hello: m.ClientHello) -> bytes:
+    """Give a hello in a record."""
+    return b"\x16\x03\x01" + m.vec(2, bytes(hello))
+
+
+def flight_of(stream: bytes) -> list[tuple[int, bytes]]:
+    """Read the messages of a stream of plain handshake records."""
+    data = b""
+    while stream:
+        assert stream[:3] == b"\x16\x03\x03"
+        size = int.from_bytes(stream[3:5], "big")
+        data += stream[5 : 5 + size]
+        stream = stream[5 + size :]
+    return list(m.split(data))
+
+
+def check_server_hello_12(hello: m.ServerHello, name: str, kind: str) -> None:
+    """What a ServerHello of TLS 1.2 owes to the ClientHello."""
+    asked = sent(name)
+    kinds = [one for one, _ in asked.extensions]
+    assert hello.version == 0x0303
+    assert hello.suite == next(s for s in asked.suites if s in SUITES12[kind])
+    assert hello.compression == 0
+    # It resumes nothing, and says that it knows TLS 1.3.
+    assert hello.session_id == b"" or hello.session_id != asked.session_id
+    assert hello.random[24:] == m.DOWNGRADE_12
+    answered = [one for one, _ in hello.extensions]
+    assert len(answered) == len(set(answered))
+    secure = RENEGOTIATION in kinds or RENEGOTIATION_SCSV in asked.suites
+    assert (RENEGOTIATION in answered) == secure
+    assert set(answered) - {RENEGOTIATION} <= set(kinds)
+    assert m.SUPPORTED_VERSIONS not in answered
+    assert (EXTENDED_MASTER in answered) == (EXTENDED_MASTER in kinds)
+
+
+@clause("RFC 8446 4.1.3", "RFC 8446 4.2.1", "RFC 5246 7.4.1.3")
+@clause("RFC 5246 7.4.3", "RFC 5746 3.6", "RFC 7627 5.1", "RFC 8422 5.4")
+@pytest.mark.parametrize("kind", ["p256", "rsa"])
+@pytest.mark.parametrize("name", OLD)
+def test_server_given_a_real_hello_without_tls13_answers_in_tls12(
+    name: str, kind: str
+) -> None:
+    stream = answer_to(make_server(kind=kind), record(name))
+    messages = flight_of(stream)
+
+    assert [one for one, _ in messages] == [
+        m.SERVER_HELLO,
+        m.CERTIFICATE,
+        m.SERVER_KEY_EXCHANGE,
+        m.SERVER_HELLO_DONE,
+    ]
+    check_server_hello_12(m.ServerHello.parse(messages[0][1]), name, kind)
+    summary = HELLOS[name]["summary"]
+    params = m.Reader(messages[2][1])
+    assert params.number(1) == NAMED_CURVE
+    assert params.take(2).hex() in summary["supported_groups"]
+    assert params.vec(1)
+    assert params.take(2).hex() in summary["signature_algorithms"]
+    assert params.vec(2)
+    params.end()
+    assert messages[3][1] == b""
+
+
 @clause("RFC 8446 4.2.1", "HS-18")
 @pytest.mark.parametrize("name", OLD)
-def test_server_given_a_real_hello_without_tls13_sends_protocol_version(
+def test_server_of_tls13_alone_given_a_real_hello_without_it_refuses(
     name: str,
 ) -> None:
-    server = make_server()
-    server.feed(record(name))
+    reason = p.SSL_R_UNSUPPORTED_PROTOCOL
+    alert = refusal(record(name), reason, version=p.TLS1_3_VERSION)
 
-    assert server.handshake() == (-1, p.SSL_ERROR_SSL)
-    assert links.reasons() == [(p.ERR_LIB_SSL, p.SSL_R_UNSUPPORTED_PROTOCOL)]
-    assert server.sent() == PROTOCOL_VERSION
+    assert alert == PROTOCOL_VERSION
+
+
+@clause("RFC 8446 4.2.1", "RFC 5246 E.1", "HS-18")
+@pytest.mark.parametrize("name", OLD)
+def test_server_given_a_real_hello_below_tls12_sends_protocol_version(
+    name: str,
+) -> None:
+    hello = sent(name)
+    if HELLOS[name]["summary"]["supported_versions"]:
+        # RFC 8446 4.2.1: the list alone counts.
+        hello.put(m.SUPPORTED_VERSIONS, b"\4\3\2\3\1")
+    else:
+        hello.version = 0x0302
+
+    alert = refusal(changed(hello), p.SSL_R_UNSUPPORTED_PROTOCOL)
+
+    assert alert == PROTOCOL_VERSION
+
+
+@clause("RFC 5246 7.4.1.3", "RFC 8422 5.1", "HS-18")
+@pytest.mark.parametrize("lacks", ["suite", "certificate", "scheme", "group"])
+@pytest.mark.parametrize("name", OLD)
+def test_server_given_a_real_hello_with_nothing_in_common_fails(
+    name: str, lacks: str
+) -> None:
+    hello = sent(name)
+    if lacks == "suite":
+        ours = SUITES12["p256"] | SUITES12["rsa"]
+        hello.suites = [s for s in hello.suites if s not in ours]
+    elif lacks == "certificate":
+        drop = SUITES12["p256"]
+        hello.suites = [s for s in hello.suites if s not in drop]
+    elif lacks == "scheme":
+        hello.put(m.SIGNATURE_ALGORITHMS, b"\0\4\2\1\2\3")
+    else:
+        hello.put(m.SUPPORTED_GROUPS, b"\0\2\1\0")
+        # RFC 8446 4.2.8: no share of a group that is not listed.
+        hello.extensions = [
+            one for one in hello.extensions if one[0] != m.KEY_SHARE
+        ]
+
+    alert = refusal(changed(hello), p.SSL_R_NO_SHARED_CIPHER)
+
+    assert alert == HANDSHAKE_FAILURE
 
 
 @clause("RFC 8446 4.1.1", "RFC 8446 4.1.4", "RFC 8446 4.2.8", "HS-18")
@@ -231,23 +352,29 @@ def test_server_given_a_real_hello_sees_its_name_and_protocols(
 
 
 @clause("RFC 8446 4.1.2", "HS-18", "HS-22")
+@pytest.mark.parametrize(
+    ("version", "refused"),
+    [(0, HANDSHAKE_FAILURE), (p.TLS1_3_VERSION, PROTOCOL_VERSION)],
+    ids=["all", "tls13"],
+)
 @pytest.mark.parametrize("name", ["firefox-2021-psk", "go-crypto-tls"])
 def test_server_given_a_real_hello_cut_short_never_answers_it(
-    name: str,
+    name: str, version: int, refused: bytes
 ) -> None:
     message = bytes.fromhex(HELLOS[name]["handshake"])
     body = message[4:]
     without_extensions = len(body) - len(m.block(sent(name).extensions))
 
     for size in range(len(body)):
-        server = make_server()
+        server = make_server(version=version)
         cut = m.CLIENT_HELLO.to_bytes(1, "big") + m.vec(3, body[:size])
         server.feed(b"\x16\x03\x01" + m.vec(2, cut))
         assert server.handshake() == (-1, p.SSL_ERROR_SSL), size
         alert = server.sent()
-        # Hellos older than TLS 1.3 may have no extensions at all.
+        # Hellos older than TLS 1.3 may have no extensions at all; one of TLS
+        # 1.2 then means SHA-1 (RFC 5246 7.4.1.4.1), which we do not sign with.
         if size == without_extensions:
-            assert alert == PROTOCOL_VERSION
+            assert alert == refused
         else:
             assert alert == b"\x15\x03\x03\x00\x02\x02\x32", size
         links.reasons()

@@ -12,6 +12,9 @@ from tests.forge import ForgeClient, ForgeServer, keys, messages as m
 from tests.forge.victim import Victim, client, server, works
 from tests.pki import ca
 
+SUITES12 = (0xC02B, 0xC02C, 0xC02F, 0xC030, 0xCCA8, 0xCCA9)
+POINT_FORMATS, EXTENDED_MASTER, RENEGOTIATION = 11, 23, 0xFF01
+
 
 def plain(ssl: p.SSL) -> None:
     """Leave middlebox compatibility mode."""
@@ -58,6 +61,27 @@ def test_client_hello_keeps_the_rules() -> None:
     # RFC 8446 4.2.3: no MD5, SHA-224, DSA; none twice.
     assert not [s for s in schemes if s >> 8 in (1, 3) or s & 0xFF == 2]
     assert len(schemes) == len(set(schemes))
+
+
+@clause("RFC 8446 4.1.2", "RFC 8446 4.2", "RFC 8446 4.2.1", "RFC 5246 7.4.1.2")
+@clause("RFC 5746 3.4", "RFC 7627 5.1", "RFC 8422 5.1")
+def test_client_hello_of_both_versions_keeps_the_rules() -> None:
+    victim = client(ForgeServer(ca.leaf()), version=0)
+    assert victim.handshake() == (1, 0)
+    hello = victim.forge.hellos[0]
+    assert hello.version == 0x0303
+    assert len(hello.session_id) == 32
+    assert hello.compression == b"\0"
+    assert set(hello.suites) == {*keys.SUITES, *SUITES12}
+    assert len(hello.suites) == len(set(hello.suites))
+    kinds = [kind for kind, _ in hello.extensions]
+    assert len(kinds) == len(set(kinds))
+    assert hello.get(m.SUPPORTED_VERSIONS) == b"\4\3\4\3\3"
+    assert hello.get(POINT_FORMATS) == b"\1\0"
+    assert hello.get(EXTENDED_MASTER) == b""
+    assert hello.get(RENEGOTIATION) == b"\0"
+    assert hello.get(m.SESSION_TICKET) == b""
+    assert hello.get(m.PSK_MODES) == b"\1\1"
 
 
 @clause("RFC 8446 4.1.2")

@@ -31,7 +31,7 @@ from tests.forge.victim import (
     works,
 )
 
-ALERT = 21
+ALERT, NO_RENEGOTIATION = 21, 100
 FIRST = {False: "encrypted_extensions", True: "finished"}
 HELLO = {False: "server_hello", True: "client_hello"}
 PLACES = pytest.mark.parametrize("place", ["clear", "sealed", "connected"])
@@ -277,6 +277,30 @@ def test_fatal_alert_before_anything_is_final(as_server: bool) -> None:
     assert links.reasons() == [(p.ERR_LIB_SSL, 1040)]
     assert peer.sent() == b""
     dead(peer)
+
+
+@SIDES
+@clause("HS-15", "RFC 5246 7.2.2")
+def test_warnings_are_ignored_while_the_version_is_open(
+    as_server: bool,
+) -> None:
+    for alert in FATAL:
+        peer = raw(as_server)
+        peer.feed(bytes([ALERT, 3, 3, 0, 2, 1, alert]))
+        result = peer.handshake()
+        if alert == NO_RENEGOTIATION:
+            assert result == (-1, p.SSL_ERROR_SSL)
+            assert links.reasons() == [(p.ERR_LIB_SSL, 339)]
+            continue
+        assert result == (-1, p.SSL_ERROR_WANT_READ), alert
+        assert links.reasons() == []
+        assert peer.sent() == b""
+        # The same as an error is fatal.
+        peer.feed(bytes([ALERT, 3, 3, 0, 2, 2, alert]))
+        assert peer.handshake() == (-1, p.SSL_ERROR_SSL), alert
+        assert links.reasons() == [(p.ERR_LIB_SSL, 1000 + alert)]
+        assert peer.sent() == b""
+        dead(peer)
 
 
 @SIDES

@@ -114,6 +114,8 @@ def _settings(trace: Trace) -> Any:
     options |= COMPAT if trace.name in COMPAT_TRACES else 0
     lib.pys_settings_set_number(s, lib.PYS_OPTIONS, options)
     lib.pys_settings_set_number(s, lib.PYS_RECORD_LIMIT, RECORD_LIMIT)
+    lib.pys_settings_set_number(s, lib.PYS_NUM_TICKETS, 0)
+    lib.pys_settings_set_number(s, lib.PYS_MIN_VERSION, 0x0304)
     lib.pys_settings_set_number(s, lib.PYS_ASKS, 1 << lib.PYS_ASK_VERIFY)
     if trace.who == "server" and trace.name == "client_auth":
         lib.pys_settings_set_number(s, lib.PYS_VERIFY_MODE, 1)
@@ -215,8 +217,8 @@ def _split(stream: bytes) -> list[bytes]:
 
 def _replay(trace: Trace) -> tuple[Side, list[bytes], list[bytes]]:
     """Run a whole trace; give what we sent and what we should have."""
-    _inject(trace)
     side = Side(trace)
+    _inject(trace)  # behind the settings, which draw ticket keys
     sent: list[bytes] = []
     expected: list[bytes] = []
     for who, content, record, payload in trace.records():

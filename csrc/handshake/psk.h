@@ -1,0 +1,52 @@
+/*
+ * Resumption: what ext_psk.c and session12.c give to the rest of the
+ * handshake.
+ */
+#ifndef PYS_PSK_H
+#define PYS_PSK_H
+
+#include "handshake/conn.h"
+
+/* Client: fills in the binder of a whole ClientHello (RFC 8446 4.2.11.2). */
+PYS_MUST bool pys_psk_bind(pys_hs *hs, uint8_t *whole, size_t n);
+
+/* Server: takes a PSK of the first hello, or none. */
+pys_go pys_psk_choose(pys_hs *hs);
+/* Server: the binder of the second hello. */
+pys_go pys_psk_again(pys_hs *hs);
+/* Hash of the first ClientHello up to its binders. */
+PYS_MUST bool pys_psk_first_hash(pys_hs *hs, uint8_t *hash);
+
+/* May this session be resumed in this handshake? Suites are not looked at. */
+bool pys_session_serves(const pys_hs *hs, const pys_session *s);
+/* SESS-9: whose session it is cannot be told; false then, with the fault. */
+PYS_MUST bool pys_session_tellable(pys_hs *hs);
+/* What a resumed connection takes over of the first one (SESS-5). */
+PYS_MUST bool pys_session_adopt(pys_hs *hs, const pys_session *s);
+/* A session of this connection, without its secret; NULL: memory. */
+PYS_MUST pys_session *pys_session_made(pys_conn *c);
+/* The id of a session that a ticket stands for: a hash of it. */
+PYS_MUST bool pys_session_name(pys_session *s, pys_rd ticket);
+/* Makes a session the current one (takes over the reference). */
+void pys_session_use(pys_conn *c, pys_session *s);
+/* The same, and hands it to whoever asks (SESS-7). */
+void pys_session_announce(pys_conn *c, pys_session *s);
+/* In the server's cache: fresh, a new reference; or NULL. */
+PYS_MUST pys_session *pys_session_cached(pys_hs *hs, pys_rd id);
+/* Puts a session into the cache, unless that is the application's affair. */
+PYS_MUST bool pys_session_store(pys_conn *c, pys_session *s);
+/* Forgets what nobody asked for. */
+void pys_fresh_drop(pys_conn *c);
+/* TLS 1.3: the current session at the end of a handshake (SESS-4). */
+PYS_MUST bool pys_session13_done(pys_hs *hs);
+
+/* TLS 1.2: the client puts its session into the hello. */
+PYS_MUST bool pys_session12_offer(pys_hs *hs);
+/* TLS 1.2: the server takes the session of the hello, or none. */
+pys_go pys_session12_choose(pys_hs *hs);
+/* TLS 1.2: the server has taken the one that we offered. */
+PYS_MUST bool pys_session12_accept(pys_hs *hs);
+/* TLS 1.2: what comes of this handshake for the next one. */
+PYS_MUST bool pys_session12_done(pys_hs *hs);
+
+#endif

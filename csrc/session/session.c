@@ -1,0 +1,117 @@
+/*
+ * The life of a session object.
+ */
+#include "session/session.h"
+
+pys_session *
+pys_session_new(void)
+{
+    pys_session *s = pys_alloc(sizeof(*s));
+
+    if (s == NULL)
+        return NULL;
+    atomic_init(&s->refs, 1);
+    pys_buf_init(&s->ticket, PYS_TICKET_MAX);
+    pys_buf_init(&s->name, UINT8_MAX);
+    pys_buf_init(&s->alpn, UINT8_MAX);
+    return s;
+}
+
+pys_session *
+pys_session_up_ref(pys_session *s)
+{
+    if (s != NULL)
+        atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
+static void
+chain_free(pys_session *s)
+{
+    for (size_t i = 0; i < s->n_chain; i++)
+        pys_cert_free(s->chain[i]);
+    pys_free(s->chain);
+    s->chain = NULL;
+    s->n_chain = 0;
+}
+
+void
+pys_session_free(pys_session *s)
+{
+    if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
+        return;
+    chain_free(s);
+    pys_buf_wipe(&s->ticket);
+    pys_buf_wipe(&s->name);
+    pys_buf_wipe(&s->alpn);
+    pys_free_secret(s, sizeof(*s));
+}
+
+bool
+pys_session_set_chain(pys_session *s, pys_cert *const *chain, size_t n)
+{
+    chain_free(s);
+    if (n == 0)
+        return true;
+    s->chain = pys_alloc(n * sizeof(*s->chain));
+    if (s->chain == NULL)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        s->chain[s->n_chain++] = pys_cert_up_ref(chain[i]);
+    return true;
+}
+
+static bool
+copy_buf(pys_buf *to, const pys_buf *from)
+{
+    return pys_buf_add(to, pys_buf_head(from), pys_buf_size(from));
+}
+
+pys_session *
+pys_session_copy(const pys_session *s)
+{
+    pys_session *c = pys_session_new();
+
+    if (c == NULL)
+        return NULL;
+    c->version = s->version;
+    c->suite = s->suite;
+    c->group = s->group;
+    c->extended = s->extended;
+    atomic_store(&c->not_resumable, atomic_load(&s->not_resumable));
+    memcpy(c->secret, s->secret, sizeof(c->secret));
+    c->n_secret = s->n_secret;
+    memcpy(c->id, s->id, sizeof(c->id));
+    c->n_id = s->n_id;
+    memcpy(c->id_context, s->id_context, sizeof(c->id_context));
+    c->n_id_context = s->n_id_context;
+    atomic_store(&c->made, atomic_load(&s->made));
+    atomic_store(&c->timeout, atomic_load(&s->timeout));
+    c->made_ms = s->made_ms;
+    c->lifetime = s->lifetime;
+    c->age_add = s->age_add;
+    c->max_early_data = s->max_early_data;
+    c->verify_result = s->verify_result;
+    if (copy_buf(&c->ticket, &s->ticket) && copy_buf(&c->name, &s->name) &&
+        copy_buf(&c->alpn, &s->alpn) &&
+        pys_session_set_chain(c, s->chain, s->n_chain))
+        return c;
+    pys_session_free(c);
+    return NULL;
+}
+
+void
+pys_session_retire(pys_session *s)
+{
+    atomic_store(&s->not_resumable, true);
+}
+
+bool
+pys_session_fresh(const pys_session *s, int64_t now)
+{
+    int64_t made = atomic_load(&s->made);
+
+    /* A clock that was set back makes it no older than new. */
+    return !atomic_load(&s->not_resumable) &&
+        now - made < atomic_load(&s->timeout);
+}

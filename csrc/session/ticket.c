@@ -1,0 +1,219 @@
+/*
+ * Sealed sessions:
+ *
+ *   name (16) | nonce (12) | AES-256-GCM of the serial form | tag (16)
+ *
+ * with name and nonce authenticated too. The AES key is made of all 64 bytes
+ * of key material.
+ */
+#include "session/ticket.h"
+
+#include <stdatomic.h>
+
+enum { MATERIAL_LEN = PYS_TICKET_KEY_LEN - PYS_TICKET_NAME_LEN };
+
+typedef struct ticket_key {
+    uint8_t raw[PYS_TICKET_KEY_LEN];
+    uint8_t aes[PYS_KEY_MAX];
+} ticket_key;
+
+struct pys_ticket_keys {
+    atomic_int refs;
+    atomic_flag lock; /* held while keys are copied, never longer */
+    ticket_key keys[PYS_TICKET_KEYS_MAX];
+    size_t n;
+};
+
+static void
+lock(pys_ticket_keys *k)
+{
+    while (atomic_flag_test_and_set_explicit(&k->lock, memory_order_acquire))
+        ;
+}
+
+static void
+unlock(pys_ticket_keys *k)
+{
+    atomic_flag_clear_explicit(&k->lock, memory_order_release);
+}
+
+/* RFC 5869, so that every byte of the material counts. */
+static bool
+key_expand(ticket_key *key)
+{
+    static const char info[] = "pyssl ticket";
+    uint8_t prk[PYS_HASH_MAX];
+    pys_hash *scratch = pys_hash_new();
+    pys_buf out;
+    bool ok;
+
+    pys_buf_init(&out, PYS_KEY_MAX);
+    ok = scratch != NULL &&
+        pys_hkdf_extract(scratch, PYS_SHA256,
+            pys_rd_of(key->raw, PYS_TICKET_NAME_LEN),
+            pys_rd_of(key->raw + PYS_TICKET_NAME_LEN, MATERIAL_LEN), prk) &&
+        pys_hkdf_expand(scratch, PYS_SHA256, prk,
+            pys_rd_of(info, sizeof(info) - 1), &out, PYS_KEY_MAX);
+    if (ok)
+        memcpy(key->aes, pys_buf_head(&out), PYS_KEY_MAX);
+    pys_buf_wipe(&out);
+    pys_wipe(prk, sizeof(prk));
+    pys_hash_free(scratch);
+    return ok;
+}
+
+pys_ticket_keys *
+pys_ticket_keys_new(void)
+{
+    pys_ticket_keys *k = pys_alloc(sizeof(*k));
+
+    if (k == NULL)
+        return NULL;
+    atomic_init(&k->refs, 1);
+    atomic_flag_clear(&k->lock);
+    k->n = 1;
+    if (!pys_random(k->keys[0].raw, PYS_TICKET_KEY_LEN) ||
+        !key_expand(&k->keys[0])) {
+        pys_ticket_keys_free(k);
+        return NULL;
+    }
+    return k;
+}
+
+pys_ticket_keys *
+pys_ticket_keys_up_ref(pys_ticket_keys *k)
+{
+    if (k != NULL)
+        atomic_fetch_add(&k->refs, 1);
+    return k;
+}
+
+void
+pys_ticket_keys_free(pys_ticket_keys *k)
+{
+    if (k != NULL && atomic_fetch_sub(&k->refs, 1) == 1)
+        pys_free_secret(k, sizeof(*k));
+}
+
+bool
+pys_ticket_keys_set(pys_ticket_keys *k, const uint8_t *p, size_t n)
+{
+    ticket_key fresh[PYS_TICKET_KEYS_MAX];
+    bool ok = n != 0 && n <= PYS_TICKET_KEYS_MAX;
+
+    for (size_t i = 0; ok && i < n; i++) {
+        memcpy(fresh[i].raw, p + i * PYS_TICKET_KEY_LEN, PYS_TICKET_KEY_LEN);
+        ok = key_expand(&fresh[i]);
+    }
+    if (ok) {
+        lock(k);
+        memcpy(k->keys, fresh, n * sizeof(*fresh));
+        k->n = n;
+        unlock(k);
+    }
+    pys_wipe(fresh, sizeof(fresh));
+    return ok;
+}
+
+void
+pys_ticket_keys_get(pys_ticket_keys *k, uint8_t out[PYS_TICKET_KEY_LEN])
+{
+    lock(k);
+    memcpy(out, k->keys[0].raw, PYS_TICKET_KEY_LEN);
+    unlock(k);
+}
+
+/* Copies the first key, or the one of this name. False: there is none. */
+static bool
+key_find(pys_ticket_keys *k, const uint8_t *name, ticket_key *out, bool *first)
+{
+    bool found = false;
+
+    lock(k);
+    for (size_t i = 0; i < k->n && !found; i++) {
+        found = name == NULL ||
+            pys_equal(k->keys[i].raw, name, PYS_TICKET_NAME_LEN);
+        if (found) {
+            *out = k->keys[i];
+            *first = i == 0;
+        }
+    }
+    unlock(k);
+    return found;
+}
+
+enum { HEAD_LEN = PYS_TICKET_NAME_LEN + PYS_IV_LEN };
+
+static bool
+seal(const ticket_key *key, pys_rd text, pys_buf *out)
+{
+    pys_aead *aead = pys_aead_new(PYS_AES_256_GCM, key->aes, true);
+    pys_wr w = pys_wr_to(out);
+    uint8_t nonce[PYS_IV_LEN];
+    uint8_t *head = pys_wr_room(&w, HEAD_LEN + text.n + PYS_TAG_LEN);
+    bool ok = aead != NULL && head != NULL && pys_random(nonce, PYS_IV_LEN);
+
+    if (ok) {
+        memcpy(head, key->raw, PYS_TICKET_NAME_LEN);
+        memcpy(head + PYS_TICKET_NAME_LEN, nonce, PYS_IV_LEN);
+        ok = pys_aead_seal(aead, nonce, pys_rd_of(head, HEAD_LEN), text,
+            pys_rd_of(NULL, 0), head + HEAD_LEN);
+    }
+    pys_aead_free(aead);
+    return ok;
+}
+
+bool
+pys_ticket_seal(pys_ticket_keys *k, const pys_session *s, pys_buf *out)
+{
+    ticket_key key;
+    pys_buf text;
+    bool first;
+    bool ok;
+
+    pys_buf_init(&text, PYS_TICKET_MAX - HEAD_LEN - PYS_TAG_LEN);
+    ok = key_find(k, NULL, &key, &first) && pys_session_put(s, &text) &&
+        seal(&key, pys_rd_buf(&text), out);
+    pys_buf_wipe(&text);
+    pys_wipe(&key, sizeof(key));
+    return ok;
+}
+
+/* The serial form, or false if it is not authentic. */
+static bool
+unseal(const ticket_key *key, pys_rd ticket, pys_buf *text)
+{
+    pys_rd head = pys_rd_of(ticket.p, HEAD_LEN);
+    pys_rd body = pys_rd_of(ticket.p + HEAD_LEN, ticket.n - HEAD_LEN);
+    pys_aead *aead = pys_aead_new(PYS_AES_256_GCM, key->aes, false);
+    bool ok = aead != NULL && pys_buf_reserve(text, body.n) &&
+        pys_aead_open(aead, ticket.p + PYS_TICKET_NAME_LEN, head, body,
+            pys_buf_tail(text));
+
+    if (ok)
+        pys_buf_added(text, body.n - PYS_TAG_LEN);
+    pys_aead_free(aead);
+    return ok;
+}
+
+pys_session *
+pys_ticket_open(pys_ticket_keys *k, pys_rd ticket, bool *old)
+{
+    pys_session *s = NULL;
+    ticket_key key;
+    pys_buf text;
+    bool first;
+
+    if (ticket.n < HEAD_LEN + PYS_TAG_LEN || ticket.n > PYS_TICKET_MAX ||
+        !key_find(k, ticket.p, &key, &first))
+        return NULL;
+    pys_buf_init(&text, PYS_TICKET_MAX);
+    if (unseal(&key, ticket, &text)) {
+        s = pys_session_take(pys_rd_buf(&text));
+        *old = !first;
+    }
+    pys_fault_forget();
+    pys_buf_wipe(&text);
+    pys_wipe(&key, sizeof(key));
+    return s;
+}

@@ -1,0 +1,192 @@
+"""The part of SSL that is about resumption."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyssl import err
+from pyssl._ffi import ffi, lib, number
+from pyssl.conn_info import Info
+from pyssl.const import (
+    ERR_LIB_SSL,
+    SSL_R_NO_RENEGOTIATION,
+    SSL_R_WRONG_SSL_VERSION,
+    SSL_SENT_SHUTDOWN,
+    TLS1_3_VERSION,
+)
+from pyssl.session import SSL_SESSION, wrap
+
+_NEWS = (
+    (lib.PYS_CACHE_MISSED, "misses"),
+    (lib.PYS_CACHE_EXPIRED, "timeouts"),
+    (lib.PYS_CACHE_FULL, "cache_full"),
+    (lib.PYS_CACHE_GIVEN, "cb_hits"),
+)
+_SIDES = {lib.PYS_CLIENT: "connect", lib.PYS_SERVER: "accept"}
+
+
+class Resumption(Info):
+    """The session of a connection, and what happens to it."""
+
+    __slots__ = ()
+
+    def set_session(self, session: SSL_SESSION | None) -> int:
+        """Set the session that the next handshake, as client, offers.
+
+        Args:
+            session: None for none. One that cannot be resumed is not
+                offered.
+
+        Returns:
+            1.
+
+        Source: SSL_set_session(3); contract SESS-2.
+        """
+        if session is not None and not isinstance(session, SSL_SESSION):
+            raise TypeError(f"an SSL_SESSION is needed, not {session!r}")
+        handle = ffi.NULL if session is None else session._native()
+        shared = None if session is None else session._share()
+
+        def do(conn: Any) -> int:
+            lib.pys_conn_set_session(conn, handle)
+            self._session_part = shared
+            return 1
+
+        return self._exclusive(do)
+
+    def get_session(self) -> SSL_SESSION | None:
+        """Give the session in use or to be offered, or None.
+
+        Source: SSL_get_session(3); contract SESS-4.
+        """
+        session = wrap(self._facts(lib.pys_conn_session))
+        if session is not None:
+            self._session_part = session._shared
+        return session
+
+    def get1_session(self) -> SSL_SESSION | None:
+        """As `get_session`: every object has a reference of its own."""
+        return self.get_session()
+
+    def session_reused(self) -> int:
+        """Tell whether the handshake resumed a session.
+
+        Source: SSL_session_reused(3); contract SESS-3.
+        """
+        return int(self._facts(lib.pys_conn_resumed))
+
+    def get_extms_support(self) -> int:
+        """Tell whether the master secret is an extended one (RFC 7627).
+
+        Returns:
+            1 or 0; always 1 in TLS 1.3 (RFC 8446 appendix D); -1 before
+            the handshake is complete.
+
+        Source: SSL_get_extms_support(3).
+        """
+        if not self.is_init_finished():
+            return -1
+        return int(self._facts(lib.pys_conn_extended))
+
+    def key_update(self, updatetype: int) -> int:
+        """Send new keys with the next write.
+
+        Args:
+            updatetype: SSL_KEY_UPDATE_NOT_REQUESTED, or
+                SSL_KEY_UPDATE_REQUESTED for new keys of the peer too.
+
+        Returns:
+            1, or 0 with an entry.
+
+        Source: SSL_key_update(3); contract RW-29.
+        """
+        number(updatetype, "updatetype")
+        known = updatetype if updatetype in (0, 1) else -1
+        conn = self._enter()
+        with self._write_lock:
+            if lib.pys_conn_key_update(conn, known) == lib.PYS_IO_DONE:
+                return 1
+            err.put(ERR_LIB_SSL, lib.pys_conn_misuse(conn))
+            return 0
+
+    def renegotiate(self) -> int:
+        """Refuse: 0 with an entry.
+
+        Errors:
+            SSL_R_NO_RENEGOTIATION; in TLS 1.3 SSL_R_WRONG_SSL_VERSION.
+
+        Source: SSL_renegotiate(3); contract RW-28.
+        """
+        is_13 = self._facts(lib.pys_conn_version) == TLS1_3_VERSION
+        err.put(
+            ERR_LIB_SSL,
+            SSL_R_WRONG_SSL_VERSION if is_13 else SSL_R_NO_RENEGOTIATION,
+        )
+        return 0
+
+    def renegotiate_pending(self) -> int:
+        """Give 0: there is no renegotiation (contract RW-28)."""
+        self._alive()
+        return 0
+
+    # ---- what the core did -------------------------------------------------
+
+    def _watch(self, conn: Any) -> None:
+        """Let the core keep new sessions if somebody may want them."""
+        ctx = self._ctx
+        wanted = self._role == lib.PYS_CLIENT or ctx._new_session is not None
+        if wanted != self._watching:
+            self._watching = wanted
+            lib.pys_conn_keep_fresh(conn, wanted)
+
+    def _begun(self) -> None:
+        """Count a handshake that begins."""
+        self._ctx._count(_SIDES[self._role])
+
+    def _done(self, conn: Any) -> None:
+        """Count a handshake that is complete."""
+        ctx = self._ctx
+        if lib.pys_conn_resumed(conn):
+            ctx._count("hits")
+        self._guarded(ctx._good, self, _SIDES[self._role])
+
+    def _tell_sessions(self, conn: Any) -> None:
+        """Hand on the sessions that have come to be (SESS-7)."""
+        server = self._role == lib.PYS_SERVER
+        while True:
+            session = wrap(lib.pys_conn_fresh_session(conn))
+            if session is None:
+                return
+            self._session_part = session._shared
+            self._guarded(self._ctx._fresh, self, session, server)
+
+    def _tell_cache(self, conn: Any) -> None:
+        """Count what a server found in the cache, and what went."""
+        news = lib.pys_conn_cache_news(conn)
+        if not news:
+            return
+        for bit, what in _NEWS:
+            if news & bit:
+                self._ctx._count(what)
+        self._guarded(self._ctx._gone, lib.pys_conn_dropped_session(conn))
+
+    def _guarded(self, call: Any, *arguments: Any) -> None:
+        """Call what calls back; keep what it raises for later (CV-7)."""
+        try:
+            call(*arguments)
+        except BaseException as e:  # noqa: BLE001 - raised when C has unwound
+            if self._parked is None:
+                self._parked = e
+
+    def _retire_session(self, conn: Any) -> None:
+        """Give up the session of a connection that ended badly (SD-14)."""
+        session = wrap(lib.pys_conn_session(conn))
+        if session is not None:
+            settings = lib.pys_conn_settings(conn)
+            self._guarded(self._ctx._retire, session, settings)
+
+    def _ended_badly(self, conn: Any) -> bool:
+        """Tell whether a connection is given up without close_notify."""
+        if lib.pys_conn_get_shutdown(conn) & SSL_SENT_SHUTDOWN:
+            return False
+        return lib.pys_conn_phase(conn) in (lib.PYS_OPEN, lib.PYS_DEAD)
