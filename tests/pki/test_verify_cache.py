@@ -106,7 +106,7 @@ def put_clock(ms: int) -> None:
 # ---- what is known ----------------------------------------------------------
 
 
-@clause("VFY-3", "VFY-12", "VFY-13")
+@clause("VFY-12", "VFY-13")
 @pytest.mark.parametrize(
     "how",
     [

@@ -435,7 +435,7 @@ def test_cache_used_many_times_leaves_no_memory_behind() -> None:
 # ---- anti-replay ------------------------------------------------------------
 
 
-@clause("ED-7", "RFC 8446 8.1")
+@clause("RFC 8446 8.1")
 def test_replay_is_told_from_the_first_use_within_the_window() -> None:
     cache = Cache()
 
@@ -483,7 +483,7 @@ def test_replay_with_a_window_without_end_is_remembered() -> None:
     assert not cache.first(name(1), 2**62)
 
 
-@clause("ED-7", "RFC 8446 8.1")
+@clause("RFC 8446 8.1")
 def test_replay_table_when_full_refuses_and_forgets_nothing() -> None:
     cache = Cache()
     taken = []
