@@ -155,7 +155,7 @@ def make_builder() -> Any:
     builder.cdef(declarations("pys_bio.h", "pys.h", "pys_pki.h"))
     builder.set_source(
         "pyssl._pyssl",
-        '#include "pys.h"\n',
+        '#include "pys_pki.h"\n',
         sources=sources(),
         depends=headers(),
         include_dirs=["csrc"],
