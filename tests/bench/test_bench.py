@@ -184,7 +184,7 @@ def test_json_holds_every_sample_and_what_follows_from_them(
             samples = row["samples"]
             assert len(samples) == data["rounds"]
             assert all(one["done"] > 0 for one in samples)
-            assert all(one["cpu_ns"] >= 2_000_000 for one in samples)
+            assert all(one["cpu_ns"] > 0 for one in samples)
             rates = [
                 one["done"] * scales[scenario["name"]] * 1e9 / one["cpu_ns"]
                 for one in samples
