@@ -73,6 +73,8 @@ class PysslPeer(Peer):
         _did("certificate", server.use_certificate_chain_mem(leaf))
         form = pyssl.SSL_FILETYPE_PEM
         _did("key", server.use_PrivateKey_mem(key, form))
+        # As the other peers: no tickets, which nobody here would use.
+        _did("tickets", server.set_num_tickets(0))
         self._client, self._server = client, server
 
     def versions(self) -> dict[str, str]:
