@@ -6,7 +6,7 @@
 #ifndef PYS_TEST_H
 #define PYS_TEST_H
 
-#include "pys.h"
+#include "pys_conn.h"
 
 /* Lets the n-th allocation from now fail (1: the next); 0 switches it off. */
 void pys_test_fail_alloc(long n);

@@ -152,10 +152,10 @@ def make_builder() -> Any:
     """Describe the extension to cffi."""
     found = crypto()
     builder = cffi.FFI()
-    builder.cdef(declarations("pys_bio.h", "pys.h", "pys_pki.h"))
+    builder.cdef(declarations("pys_bio.h", "pys.h", "pys_conn.h", "pys_pki.h"))
     builder.set_source(
         "pyssl._pyssl",
-        '#include "pys_pki.h"\n',
+        '#include "pys_conn.h"\n#include "pys_pki.h"\n',
         sources=sources(),
         depends=headers(),
         include_dirs=["csrc"],

@@ -40,7 +40,7 @@ def _recipe() -> ModuleType:
 recipe = _recipe()
 ROOT: Path = recipe.ROOT
 BUILD = ROOT / "build"
-HEADERS = ("pys_bio.h", "pys.h", "pys_pki.h", "pys_test.h")
+HEADERS = ("pys_bio.h", "pys.h", "pys_conn.h", "pys_pki.h", "pys_test.h")
 
 # The flags of docs/style.md; they are errors in `make lint`, not here.
 WARNINGS = [

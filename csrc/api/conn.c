@@ -1,7 +1,7 @@
 /*
  * The life of a connection and the application's wishes for it.
  */
-#include "handshake/conn.h"
+#include "conn/conn.h"
 
 #include "api/io.h"
 #include "handshake/psk.h"

@@ -1,7 +1,7 @@
 /*
  * Setters and getters of settings: SSL_CTX_set_...(3) without the words.
  */
-#include "handshake/conn.h"
+#include "conn/conn.h"
 
 void
 pys_settings_set_number(pys_settings *s, enum pys_number which, int64_t v)

@@ -1,7 +1,7 @@
 /*
  * Questions about a connection that change nothing.
  */
-#include "handshake/conn.h"
+#include "conn/conn.h"
 
 int
 pys_conn_want(const pys_conn *c, int writing)

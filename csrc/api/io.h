@@ -5,7 +5,7 @@
 #ifndef PYS_IO_H
 #define PYS_IO_H
 
-#include "handshake/conn.h"
+#include "conn/conn.h"
 
 /*
  * Hands over everything that is sealed, then flushes. PYS_IO_DONE when

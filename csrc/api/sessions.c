@@ -2,7 +2,7 @@
  * The application's view of resumption: the session to offer, those that came
  * to be, and what the cache did.
  */
-#include "handshake/conn.h"
+#include "conn/conn.h"
 #include "handshake/psk.h"
 
 void

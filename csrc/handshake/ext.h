@@ -6,7 +6,7 @@
 #ifndef PYS_EXT_H
 #define PYS_EXT_H
 
-#include "handshake/conn.h"
+#include "conn/conn.h"
 
 /* Messages an extension may stand in: RFC 8446 4.2, the table. */
 typedef enum pys_where {

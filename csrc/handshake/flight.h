@@ -5,7 +5,7 @@
 #ifndef PYS_FLIGHT_H
 #define PYS_FLIGHT_H
 
-#include "handshake/conn.h"
+#include "conn/conn.h"
 
 /* RFC 8446 B.3. */
 enum {

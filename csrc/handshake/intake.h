@@ -5,7 +5,7 @@
 #ifndef PYS_INTAKE_H
 #define PYS_INTAKE_H
 
-#include "handshake/conn.h"
+#include "conn/conn.h"
 
 typedef enum pys_took {
     PYS_TOOK_FAULT,

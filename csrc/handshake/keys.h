@@ -5,7 +5,7 @@
 #ifndef PYS_KEYS_H
 #define PYS_KEYS_H
 
-#include "handshake/conn.h"
+#include "conn/conn.h"
 
 /* False, with the fault, if keys would change inside a message. */
 PYS_MUST bool pys_keys_boundary(pys_conn *c);

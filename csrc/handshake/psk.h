@@ -5,7 +5,7 @@
 #ifndef PYS_PSK_H
 #define PYS_PSK_H
 
-#include "handshake/conn.h"
+#include "conn/conn.h"
 
 /* Client: fills in the binder of a whole ClientHello (RFC 8446 4.2.11.2). */
 PYS_MUST bool pys_psk_bind(pys_hs *hs, uint8_t *whole, size_t n);

@@ -19,7 +19,8 @@ C_LAYERS = {
     "record": {"base", "crypto"},
     "pki": {"base", "crypto", "record"},
     "session": {"base", "crypto", "record", "pki"},
-    "handshake": {"base", "crypto", "record", "pki", "session"},
+    "conn": {"base", "crypto", "record", "pki", "session"},
+    "handshake": {"base", "crypto", "record", "pki", "session", "conn"},
     "bio": {"base"},
     "api": {
         "base",
@@ -27,11 +28,12 @@ C_LAYERS = {
         "record",
         "pki",
         "session",
+        "conn",
         "handshake",
         "bio",
     },
 }
-FACES = {"pys.h", "pys_bio.h", "pys_pki.h", "pys_test.h"}
+FACES = {"pys.h", "pys_bio.h", "pys_conn.h", "pys_pki.h", "pys_test.h"}
 
 # libcrypto: primitives and X.509. base/ wipes, compares and drains its queue.
 CRYPTO_FOLDERS = {"crypto", "pki"}

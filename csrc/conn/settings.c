@@ -1,7 +1,7 @@
 /*
  * The life of settings: counted, copied when somebody else holds them too.
  */
-#include "handshake/conn.h"
+#include "conn/conn.h"
 
 static void
 settings_defaults(pys_settings *s)

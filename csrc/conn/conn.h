@@ -3,19 +3,20 @@
  * connections share. Everything in handshake/ and api/ sees them; nothing
  * below does.
  */
-#ifndef PYS_CONN_H
-#define PYS_CONN_H
+#ifndef PYS_CONN_CONN_H
+#define PYS_CONN_CONN_H
 
 #include <stdatomic.h>
 
 #include "base/fault.h"
+#include "conn/state.h"
 #include "crypto/keys12.h"
 #include "crypto/keys13.h"
 #include "crypto/suite.h"
 #include "crypto/transcript.h"
-#include "handshake/state.h"
 #include "pki/identity.h"
 #include "pki/verify.h"
+#include "pys_conn.h"
 #include "record/record.h"
 #include "session/cache.h"
 #include "session/ticket.h"

@@ -2,7 +2,7 @@
  * What every handshake file needs of a connection: recording faults, asking
  * the application, the key log, and the handshake's own life.
  */
-#include "handshake/conn.h"
+#include "conn/conn.h"
 
 bool
 pys_fail_after(pys_conn *c, const pys_fault *first, int alert, unsigned reason)

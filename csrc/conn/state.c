@@ -1,4 +1,4 @@
-#include "handshake/state.h"
+#include "conn/state.h"
 
 #include <stddef.h>
 

@@ -1,0 +1,174 @@
+/*
+ * The face of connections: what an SSL object stands on. The Python side
+ * reads it after pys.h, whose types and conventions hold here too.
+ */
+#ifndef PYS_CONN_H
+#define PYS_CONN_H
+
+#include "pys.h"
+
+typedef struct pys_conn pys_conn;
+
+enum pys_role { PYS_CLIENT, PYS_SERVER, PYS_NO_ROLE };
+
+/* Where a connection stands. */
+enum pys_phase { PYS_BEFORE, PYS_RUNNING, PYS_OPEN, PYS_DEAD };
+
+/* What the engine may ask the application. */
+enum pys_ask {
+    PYS_ASK_CLIENT_HELLO, /* SSL_CTX_set_client_hello_cb(3) */
+    PYS_ASK_SERVER_NAME,  /* SNI, server */
+    PYS_ASK_CERT,         /* certificate callback, both sides */
+    PYS_ASK_ALPN,         /* choose a protocol, server */
+    PYS_ASK_VERIFY,       /* the peer's chain */
+    PYS_ASK_SESSION,      /* a session by its id, server */
+    PYS_N_ASKS
+};
+
+/* Answers: go on, fail with the alert given, or stay suspended. */
+enum pys_answer { PYS_GO_ON, PYS_REFUSE, PYS_SUSPEND, PYS_DECLINE };
+
+/* SSL_want(3). */
+enum {
+    PYS_NOTHING = 1,
+    PYS_WRITING = 2,
+    PYS_READING = 3,
+    PYS_X509_LOOKUP = 4,
+    PYS_CLIENT_HELLO_CB = 7,
+    PYS_RETRY_VERIFY = 8
+};
+
+/* Takes a reference to the settings. */
+pys_conn *pys_conn_new(pys_settings *s);
+void pys_conn_free(pys_conn *c);
+/* Exchanges the settings (takes a reference). */
+void pys_conn_set_settings(pys_conn *c, pys_settings *s);
+pys_settings *pys_conn_settings(const pys_conn *c); /* borrowed */
+/* The BIOs are borrowed: the caller keeps them alive; NULL for none. */
+void pys_conn_set_bio(pys_conn *c, pys_bio *rbio, pys_bio *wbio);
+/* SSL_set_connect_state(3): sets the role and begins anew. */
+void pys_conn_set_role(pys_conn *c, enum pys_role role);
+enum pys_role pys_conn_role(const pys_conn *c);
+/* SSL_clear(3). */
+void pys_conn_clear(pys_conn *c);
+
+/*
+ * I/O. handshake, or any of them while the handshake runs, needs the caller
+ * to keep every other thread out; once open, one thread may be inside
+ * read/peek while another is inside write/shutdown.
+ */
+enum pys_io pys_conn_handshake(pys_conn *c);
+/*
+ * Bytes read or written, 0 or more, if that is what was asked; else minus an
+ * enum pys_io. They do not run the handshake.
+ */
+long pys_conn_read(pys_conn *c, uint8_t *out, size_t n, bool peek);
+long pys_conn_write(pys_conn *c, const uint8_t *p, size_t n);
+enum pys_io pys_conn_shutdown(pys_conn *c);
+/* Second half of SSL_shutdown(3): waits for the peer's close_notify. */
+enum pys_io pys_conn_shutdown_read(pys_conn *c);
+/* Tries once to hand over an alert or refusal that a read left behind. */
+enum pys_io pys_conn_flush(pys_conn *c);
+
+/* Results of the last call. writing: 0 the reading half, 1 the other. */
+int pys_conn_want(const pys_conn *c, int writing);
+int pys_conn_errno(const pys_conn *c, int writing);
+/* BIO_R_ reason of a BIO that failed, or 0. */
+int pys_conn_bio_fault(const pys_conn *c, int writing);
+int pys_conn_misuse(const pys_conn *c); /* SSL_R_ reason */
+const pys_fault *pys_conn_fault(const pys_conn *c);
+
+/* State. */
+enum pys_phase pys_conn_phase(const pys_conn *c);
+int pys_conn_state(const pys_conn *c); /* SSL_get_state(3) */
+const char *pys_conn_state_text(const pys_conn *c, bool longer);
+size_t pys_conn_pending(const pys_conn *c);
+bool pys_conn_has_pending(const pys_conn *c);
+int pys_conn_get_shutdown(const pys_conn *c);
+void pys_conn_put_shutdown(pys_conn *c, int mode);
+
+/* The application's say. What is asked now, or -1. */
+int pys_conn_asked(const pys_conn *c);
+/*
+ * Answers it. alert counts for PYS_REFUSE; data is the protocol chosen for
+ * PYS_ASK_ALPN, or nothing.
+ */
+void pys_conn_answer(pys_conn *c, enum pys_answer answer, int alert,
+    const uint8_t *data, size_t n);
+
+/* Per-connection wishes. */
+bool pys_conn_set_server_name(pys_conn *c, const char *name, size_t n);
+/* What SSL_get_servername(3) gives, or NULL. */
+const char *pys_conn_server_name(const pys_conn *c, size_t *n);
+/*
+ * The names or IP literals of which the peer's certificate must match one:
+ * one alone, or one more. An empty name is none.
+ */
+bool pys_conn_set_host(pys_conn *c, const char *name, size_t n);
+bool pys_conn_add_host(pys_conn *c, const char *name, size_t n);
+const char *pys_conn_peername(const pys_conn *c);
+/* The session to offer (takes a reference), or the one in use. */
+void pys_conn_set_session(pys_conn *c, pys_session *s);
+pys_session *pys_conn_session(const pys_conn *c); /* new ref, or NULL */
+/* Sessions that came to be, oldest first: a new reference, or NULL. */
+void pys_conn_keep_fresh(pys_conn *c, bool on);
+pys_session *pys_conn_fresh_session(pys_conn *c);
+bool pys_conn_resumed(const pys_conn *c);
+/* The id that PYS_ASK_SESSION is about; its answer (takes a reference). */
+const uint8_t *pys_conn_asked_id(const pys_conn *c, size_t *n);
+void pys_conn_give_session(pys_conn *c, pys_session *s);
+/* What happened in the cache since the last call, as bits. */
+enum {
+    PYS_CACHE_MISSED = 1,
+    PYS_CACHE_EXPIRED = 2,
+    PYS_CACHE_FULL = 4,
+    PYS_CACHE_GIVEN = 8 /* by the answer to PYS_ASK_SESSION */
+};
+unsigned pys_conn_cache_news(pys_conn *c);
+/* The one that the cache dropped meanwhile: its reference, or NULL. */
+pys_session *pys_conn_dropped_session(pys_conn *c);
+/* SSL_key_update(3): 1 asks the peer for one too. */
+enum pys_io pys_conn_key_update(pys_conn *c, int request);
+
+/* What was agreed; 0 or NULL while it is not known. */
+unsigned pys_conn_version(const pys_conn *c);
+unsigned pys_conn_suite(const pys_conn *c);
+unsigned pys_conn_group(const pys_conn *c);
+unsigned pys_conn_own_scheme(const pys_conn *c);
+unsigned pys_conn_peer_scheme(const pys_conn *c);
+bool pys_conn_retried(const pys_conn *c); /* a HelloRetryRequest was used */
+bool pys_conn_extended(const pys_conn *c); /* RFC 7627, RFC 8446 D */
+const uint8_t *pys_conn_alpn(const pys_conn *c, size_t *n);
+size_t pys_conn_n_peer_certs(const pys_conn *c);
+pys_cert *pys_conn_peer_cert(const pys_conn *c, size_t i); /* new ref */
+long pys_conn_verify_result(const pys_conn *c);
+void pys_conn_set_verify_result(pys_conn *c, long result);
+/* Depth and certificate at which verification failed; -1 and NULL if not. */
+int pys_conn_verify_depth(const pys_conn *c);
+/* CA names that a server asked with: concatenated 16-bit-length Names. */
+const uint8_t *pys_conn_peer_ca_names(const pys_conn *c, size_t *n);
+/* RFC 8446 7.5, RFC 5705; false before the handshake is done. */
+bool pys_conn_export(pys_conn *c, uint8_t *out, size_t n, const char *label,
+    size_t n_label, const uint8_t *context, size_t n_context);
+
+/* Lists offered, for a report on a failed handshake: 16-bit numbers. */
+enum pys_offer_list {
+    PYS_OFFER_VERSIONS,
+    PYS_OFFER_SUITES,
+    PYS_OFFER_GROUPS,
+    PYS_OFFER_SCHEMES,
+    PYS_OFFER_ALPN, /* bytes: wire form, RFC 7301 3.1 */
+    PYS_N_OFFERS
+};
+/* Raw list as on the wire (network order), or NULL; n in bytes. */
+const uint8_t *pys_conn_peer_offer(const pys_conn *c,
+    enum pys_offer_list which, size_t *n);
+const uint8_t *pys_conn_own_offer(const pys_conn *c, enum pys_offer_list which,
+    size_t *n);
+
+/* Key log (SSL_CTX_set_keylog_callback(3)): lines queued since last asked. */
+void pys_conn_keep_keylog(pys_conn *c, bool on);
+/* The next line without newline, or NULL; valid until the next call. */
+const char *pys_conn_next_keylog(pys_conn *c);
+
+#endif
