@@ -245,6 +245,8 @@ _HASHES: dict[int, hashes.HashAlgorithm] = {
     0x0201: hashes.SHA1(),
     0x0203: hashes.SHA1(),
     0x0401: hashes.SHA256(),
+    0x0501: hashes.SHA384(),
+    0x0601: hashes.SHA512(),
     0x0403: hashes.SHA256(),
     0x0503: hashes.SHA384(),
     0x0603: hashes.SHA512(),
@@ -289,12 +291,25 @@ def sign(key: PrivateKey, scheme: int, data: bytes) -> bytes:
     return key.sign(data)
 
 
-def verify(der: bytes, scheme: int, signature: bytes, data: bytes) -> None:
-    """Check a signature made with the key of a certificate."""
+def verify(
+    der: bytes,
+    scheme: int,
+    signature: bytes,
+    data: bytes,
+    pkcs1: bool = False,
+) -> None:
+    """Check a signature made with the key of a certificate.
+
+    pkcs1: the schemes of RFC 8446 4.2.3 that TLS 1.2 alone has will do.
+    """
     key = x509.load_der_x509_certificate(der).public_key()
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(signature, data, ec.ECDSA(_HASHES[scheme]))
+        elif isinstance(key, rsa.RSAPublicKey) and scheme in _PKCS1:
+            if not pkcs1:
+                raise ForgeError("a scheme that TLS 1.3 does not have")
+            key.verify(signature, data, padding.PKCS1v15(), _HASHES[scheme])
         elif isinstance(key, rsa.RSAPublicKey):
             used = _HASHES[scheme]
             pss = padding.PSS(padding.MGF1(used), used.digest_size)

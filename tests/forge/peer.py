@@ -130,9 +130,13 @@ class Peer:
             if callable(item):
                 item(self)
             else:
-                self.send(bytes(item))
+                self.send(self.as_sent(item))
         for action in self._actions.get(("after", name), []):
             action(self)
+
+    def as_sent(self, item: Any) -> Any:
+        """What `send` takes of a message."""
+        return bytes(item)
 
     def send(self, message: bytes) -> None:
         """Send a whole message and keep it in the transcript."""
