@@ -22,6 +22,7 @@ enum pys_ask {
     PYS_ASK_ALPN,         /* choose a protocol, server */
     PYS_ASK_VERIFY,       /* the peer's chain */
     PYS_ASK_SESSION,      /* a session by its id, server */
+    PYS_ASK_JUDGE,        /* the peer's chain, instead of a verification */
     PYS_N_ASKS
 };
 
@@ -145,6 +146,26 @@ long pys_conn_verify_result(const pys_conn *c);
 void pys_conn_set_verify_result(pys_conn *c, long result);
 /* Depth and certificate at which verification failed; -1 and NULL if not. */
 int pys_conn_verify_depth(const pys_conn *c);
+/*
+ * While PYS_ASK_VERIFY or PYS_ASK_JUDGE is asked: what the verification said
+ * (none before it ran), in its order; the path that it built, leaf first, as
+ * new references. lost: there was more to say.
+ */
+size_t pys_conn_n_verify_events(const pys_conn *c, bool *lost);
+/* Gives the depth; *error is an X509_V_ code, *ok whether it is none. */
+int pys_conn_verify_event(const pys_conn *c, size_t i, bool *ok, long *error);
+size_t pys_conn_n_verify_path(const pys_conn *c);
+pys_cert *pys_conn_verify_path(const pys_conn *c, size_t i);
+/* Runs our own verification for who answers PYS_ASK_JUDGE; false: memory. */
+bool pys_conn_verify(pys_conn *c);
+/* The application's result; it goes before the answer. */
+void pys_conn_set_verdict(pys_conn *c, long result, int depth);
+/*
+ * SSL_set_retry_verify(3), false if no such question is open; and whether it
+ * was called since last asked.
+ */
+bool pys_conn_retry_verify(pys_conn *c);
+bool pys_conn_retry_wanted(pys_conn *c);
 /* CA names that a server asked with: concatenated 16-bit-length Names. */
 const uint8_t *pys_conn_peer_ca_names(const pys_conn *c, size_t *n);
 /* RFC 8446 7.5, RFC 5705; false before the handshake is done. */

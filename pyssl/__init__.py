@@ -434,6 +434,24 @@ from pyssl.capi_ssl import (
     SSL_write,
     SSL_write_ex,
 )
+from pyssl.capi_verify import (
+    SSL_CTX_set_cert_verify_callback,
+    SSL_get_ex_data_X509_STORE_CTX_idx,
+    SSL_set_retry_verify,
+    X509_STORE_CTX_get0_cert,
+    X509_STORE_CTX_get0_chain,
+    X509_STORE_CTX_get0_untrusted,
+    X509_STORE_CTX_get1_chain,
+    X509_STORE_CTX_get_current_cert,
+    X509_STORE_CTX_get_error,
+    X509_STORE_CTX_get_error_depth,
+    X509_STORE_CTX_get_ex_data,
+    X509_STORE_CTX_get_ex_new_index,
+    X509_STORE_CTX_set_error,
+    X509_STORE_CTX_set_error_depth,
+    X509_STORE_CTX_set_ex_data,
+    X509_verify_cert,
+)
 from pyssl.cipher import (
     SSL_CIPHER,
 )
@@ -506,6 +524,9 @@ from pyssl.session import (
 )
 from pyssl.trust import (
     TrustStore,
+)
+from pyssl.verify import (
+    X509_STORE_CTX,
 )
 from pyssl.x509 import (
     X509,

@@ -20,6 +20,7 @@ from pyssl.const import (
 )
 from pyssl.pkey import EVP_PKEY
 from pyssl.session import SSL_SESSION
+from pyssl.verify import judge
 from pyssl.x509 import X509
 
 if TYPE_CHECKING:
@@ -162,6 +163,14 @@ def _client_certificate(ssl: SSL, result: Any) -> _Reply:
     return _GO_ON
 
 
+def _peer(ssl: SSL, conn: Any) -> _Reply:
+    """The verification callbacks (VFY-3, VFY-15, VFY-20)."""
+    passed = judge(ssl, conn)
+    if passed is None:
+        return _SUSPEND
+    return _GO_ON if passed else _INTERNAL
+
+
 _HANDLERS: dict[int, tuple[Callable[[SSL, Any], _Reply], _Reply]] = {
     lib.PYS_ASK_CLIENT_HELLO: (_client_hello, _INTERNAL),
     lib.PYS_ASK_SERVER_NAME: (
@@ -170,6 +179,8 @@ _HANDLERS: dict[int, tuple[Callable[[SSL, Any], _Reply], _Reply]] = {
     ),
     lib.PYS_ASK_CERT: (_certificate, _INTERNAL),
     lib.PYS_ASK_SESSION: (_session, _DECLINE),
+    lib.PYS_ASK_VERIFY: (_peer, _INTERNAL),
+    lib.PYS_ASK_JUDGE: (_peer, _INTERNAL),
     lib.PYS_ASK_ALPN: (
         _alpn,
         _Reply(lib.PYS_REFUSE, SSL_AD_NO_APPLICATION_PROTOCOL),

@@ -25,8 +25,9 @@ from pyssl.const import (
     TLS1_2_VERSION,
     TLS1_3_VERSION,
 )
-from pyssl.ctx import SSL_CTX, CertCallback, Copied, paired
+from pyssl.ctx import SSL_CTX, CertCallback, paired
 from pyssl.report import Report, make_report
+from pyssl.verify import VerifyCallback
 from pyssl.x509 import X509
 
 _set_server_name = lib.pys_conn_set_server_name
@@ -159,7 +160,39 @@ class Info(ConnBase):
         """
         self._alive()
         cert = paired(cb, arg)
-        self._copied = Copied(cert, self._copied.hello)
+        self._copied = self._copied.but(cert=cert)
+
+    def _keep_verify(self, callback: VerifyCallback | None) -> None:
+        """Take a callback, also while the handshake runs (VFY-2)."""
+        if callback is None:
+            return
+
+        def do(conn: Any) -> None:
+            del conn
+            self._copied = self._copied.but(verify=callback)
+            wanted = self._ctx.live_asks | self._copied.asks
+            self._set_number(lib.PYS_ASKS, wanted)
+            self._asks = wanted
+
+        self._exclusive(do)
+
+    def get_verify_callback(self) -> VerifyCallback | None:
+        """Give the callback, or None. Source: SSL_CTX_get_verify_mode(3)."""
+        self._alive()
+        return self._copied.verify
+
+    def set_retry_verify(self) -> int:
+        """Suspend the handshake, from a verification callback that accepts.
+
+        The call then ends with SSL_ERROR_WANT_RETRY_VERIFY, and the next one
+        asks the callback again.
+
+        Returns:
+            1; 0 if no verification is under way.
+
+        Source: SSL_set_retry_verify(3); contract VFY-20, GE-14.
+        """
+        return int(self._exclusive(lib.pys_conn_retry_verify))
 
     # ---- where it stands ---------------------------------------------------
 

@@ -24,6 +24,7 @@ from pyssl.identity import (
 from pyssl.pkey import EVP_PKEY
 from pyssl.settings import copy_settings, new_fault
 from pyssl.trust import TrustStore
+from pyssl.verify import CertVerifyCallback, VerifyCallback
 from pyssl.x509 import X509
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ ASK_NAME = 1 << lib.PYS_ASK_SERVER_NAME
 ASK_CERT = 1 << lib.PYS_ASK_CERT
 ASK_ALPN = 1 << lib.PYS_ASK_ALPN
 ASK_SESSION = 1 << lib.PYS_ASK_SESSION
+ASK_VERIFY = 1 << lib.PYS_ASK_VERIFY
+ASK_JUDGE = 1 << lib.PYS_ASK_JUDGE
 
 
 class SSL_METHOD:
@@ -135,21 +138,39 @@ class Copied:
     Attributes:
         cert: the certificate callback and its argument.
         hello: the ClientHello callback and its argument.
+        verify: the callback of SSL_CTX_set_verify(3).
+        judge: that of SSL_CTX_set_cert_verify_callback(3), and its argument.
         asks: the questions that they answer, as PYS_ASKS bits.
     """
 
-    __slots__ = ("asks", "cert", "hello")
+    __slots__ = ("asks", "cert", "hello", "judge", "verify")
 
     def __init__(
         self,
         cert: tuple[CertCallback, Any] | None = None,
         hello: tuple[HelloCallback, Any] | None = None,
+        verify: VerifyCallback | None = None,
+        judge: tuple[CertVerifyCallback, Any] | None = None,
     ) -> None:
         """Put callbacks together; they are never exchanged."""
         self.cert = cert
         self.hello = hello
+        self.verify = verify
+        self.judge = judge
         self.asks = 0 if cert is None else ASK_CERT
         self.asks |= 0 if hello is None else ASK_HELLO
+        self.asks |= 0 if verify is None else ASK_VERIFY
+        self.asks |= 0 if judge is None else ASK_JUDGE
+
+    def but(self, **others: Any) -> Copied:
+        """Give the same callbacks, but for those named."""
+        mine = {
+            "cert": self.cert,
+            "hello": self.hello,
+            "verify": self.verify,
+            "judge": self.judge,
+        }
+        return Copied(**{**mine, **others})
 
 
 class SSL_CTX(SessionCalls):
@@ -392,6 +413,33 @@ class SSL_CTX(SessionCalls):
 
     # ---- callbacks ---------------------------------------------------------
 
+    def _keep_verify(self, callback: VerifyCallback | None) -> None:
+        with self._lock:
+            self._copied = self._copied.but(verify=callback)
+            self._update_asks()
+
+    def get_verify_callback(self) -> VerifyCallback | None:
+        """Give the callback, or None. Source: SSL_CTX_get_verify_mode(3)."""
+        self._snapshot()
+        return self._copied.verify
+
+    def set_cert_verify_callback(
+        self, cb: CertVerifyCallback | None, arg: Any = None
+    ) -> None:
+        """Set who verifies a peer's chain instead of the library.
+
+        Args:
+            cb: `cb(store_ctx, arg)` gives 1 to accept the chain, 0 to
+                reject it, and sets the error code by itself; it may call
+                X509_verify_cert. None: the library verifies.
+            arg: Handed to the callback.
+
+        Source: SSL_CTX_set_cert_verify_callback(3); contract VFY-15.
+        """
+        with self._lock:
+            self._copied = self._copied.but(judge=paired(cb, arg))
+            self._update_asks()
+
     def set_tlsext_servername_callback(
         self, cb: ServerNameCallback | None
     ) -> int:
@@ -446,7 +494,7 @@ class SSL_CTX(SessionCalls):
         """
         with self._lock:
             hello = paired(cb, arg)
-            self._copied = Copied(self._copied.cert, hello)
+            self._copied = self._copied.but(hello=hello)
             self._update_asks()
 
     def set_cert_cb(self, cb: CertCallback | None, arg: Any = None) -> None:
@@ -461,7 +509,7 @@ class SSL_CTX(SessionCalls):
         """
         with self._lock:
             cert = paired(cb, arg)
-            self._copied = Copied(cert, self._copied.hello)
+            self._copied = self._copied.but(cert=cert)
             self._update_asks()
 
     def set_client_cert_cb(self, cb: ClientCertCallback | None) -> None:

@@ -33,11 +33,10 @@ from pyssl.const import (
     TLS1_3_VERSION,
     TLS1_VERSION,
 )
+from pyssl.verify import VerifyCallback
 from pyssl.x509 import X509
 
 T = TypeVar("T")
-
-VerifyCallback = Callable[[int, Any], int]
 
 _ID_CONTEXT_MAX = 32
 
@@ -256,25 +255,29 @@ class Settings(Owner):
 
         Args:
             mode: SSL_VERIFY_ bits.
-            callback: None.
+            callback: `cb(preverify_ok, store_ctx)` hears of each step of
+                the verification, from the deepest certificate to the leaf,
+                and gives 1 to go on, also past an error, or 0 to stop with
+                failure. None: an SSL keeps the callback it has, a context
+                gives it up.
 
-        Errors:
-            ValueError: a callback; this version serves none.
-
-        Source: SSL_CTX_set_verify(3); contract VFY-1, VFY-2.
+        Source: SSL_CTX_set_verify(3); contract VFY-1 to VFY-5.
         """
-        if callback is not None:
-            raise ValueError("this version serves no verify callback")
+        if callback is not None and not callable(callback):
+            raise TypeError(f"a callable or None is needed, not {callback!r}")
         self._set_number(lib.PYS_VERIFY_MODE, mode)
+        self._keep_verify(callback)
+
+    def _keep_verify(self, callback: VerifyCallback | None) -> None:
+        raise NotImplementedError
 
     def get_verify_mode(self) -> int:
         """Give the SSL_VERIFY_ bits."""
         return self._number(lib.PYS_VERIFY_MODE)
 
     def get_verify_callback(self) -> VerifyCallback | None:
-        """Give the callback: None."""
-        self._snapshot()
-        return None
+        """Give the callback, or None. Source: SSL_CTX_get_verify_mode(3)."""
+        raise NotImplementedError
 
     def set_verify_depth(self, depth: int) -> None:
         """Limit the intermediate certificates of a chain.

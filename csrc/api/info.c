@@ -3,6 +3,8 @@
  */
 #include "conn/conn.h"
 
+#include "handshake/msg_cert.h"
+
 int
 pys_conn_want(const pys_conn *c, int writing)
 {
@@ -156,6 +158,77 @@ int
 pys_conn_verify_depth(const pys_conn *c)
 {
     return c->verify_depth;
+}
+
+/* Is the application being asked about the peer's chain? */
+static bool
+judging(const pys_conn *c)
+{
+    return c->hs != NULL &&
+        (c->hs->asked == PYS_ASK_VERIFY || c->hs->asked == PYS_ASK_JUDGE);
+}
+
+size_t
+pys_conn_n_verify_events(const pys_conn *c, bool *lost)
+{
+    bool any = judging(c) && c->hs->verdict_taken;
+
+    *lost = any && c->hs->verdict.lost;
+    return any ? c->hs->verdict.n_events : 0;
+}
+
+int
+pys_conn_verify_event(const pys_conn *c, size_t i, bool *ok, long *error)
+{
+    const pys_verify_event *event = &c->hs->verdict.events[i];
+
+    *ok = event->ok;
+    *error = event->error;
+    return event->depth;
+}
+
+size_t
+pys_conn_n_verify_path(const pys_conn *c)
+{
+    return judging(c) ? c->hs->verdict.n_path : 0;
+}
+
+pys_cert *
+pys_conn_verify_path(const pys_conn *c, size_t i)
+{
+    return pys_cert_up_ref(c->hs->verdict.path[i]);
+}
+
+bool
+pys_conn_verify(pys_conn *c)
+{
+    return judging(c) && pys_verification_run(c->hs);
+}
+
+void
+pys_conn_set_verdict(pys_conn *c, long result, int depth)
+{
+    c->verify_result = result;
+    c->verify_depth = depth;
+}
+
+bool
+pys_conn_retry_verify(pys_conn *c)
+{
+    if (!judging(c))
+        return false;
+    c->hs->retry_verify = true;
+    return true;
+}
+
+bool
+pys_conn_retry_wanted(pys_conn *c)
+{
+    bool wanted = c->hs != NULL && c->hs->retry_verify;
+
+    if (wanted)
+        c->hs->retry_verify = false;
+    return wanted;
 }
 
 const char *

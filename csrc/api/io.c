@@ -243,6 +243,7 @@ want_of(int asked)
     case PYS_ASK_CERT:
         return PYS_X509_LOOKUP;
     case PYS_ASK_VERIFY:
+    case PYS_ASK_JUDGE:
         return PYS_RETRY_VERIFY;
     default:
         return PYS_NOTHING;

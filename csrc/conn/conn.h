@@ -176,6 +176,7 @@ struct pys_hs {
     pys_buf request_context; /* of a CertificateRequest */
     pys_verdict verdict;
     bool verdict_taken;
+    bool retry_verify; /* SSL_set_retry_verify(3) was called */
 };
 
 /* ---- the connection ---------------------------------------------------- */

@@ -374,11 +374,20 @@ no_certificate(pys_hs *hs)
     return PYS_GO_NEXT;
 }
 
+/* Has somebody registered for the question? */
 static bool
-run_verification(pys_hs *hs)
+asks(const pys_hs *hs, enum pys_ask what)
+{
+    return pys_setting(hs->conn->set, PYS_ASKS, (int64_t)1 << what);
+}
+
+bool
+pys_verification_run(pys_hs *hs)
 {
     pys_conn *c = hs->conn;
     const pys_settings *set = c->set;
+    /* Who listens to each step gets them all: nothing is remembered. */
+    bool heard = asks(hs, PYS_ASK_VERIFY) || asks(hs, PYS_ASK_JUDGE);
     pys_verify_job job = {
         .trust = set->trust,
         .chain = c->peer_chain,
@@ -388,14 +397,17 @@ run_verification(pys_hs *hs)
         .security_level = (int)set->numbers[PYS_SECURITY_LEVEL],
         .host_flags = (unsigned)set->numbers[PYS_HOST_FLAGS],
         .hosts = &c->hosts,
-        .remember = set->numbers[PYS_REMEMBER_CHAINS] != 0,
+        .remember = !heard && set->numbers[PYS_REMEMBER_CHAINS] != 0,
+        .keep_path = heard,
     };
 
+    pys_verdict_wipe(&hs->verdict);
     if (!pys_verify_chain(&job, &hs->verdict))
-        return pys_fail_internal(c);
+        return false;
     hs->verdict_taken = true;
     c->verify_result = hs->verdict.result;
     c->verify_depth = hs->verdict.depth;
+    pys_free(c->peername);
     c->peername = hs->verdict.peername;
     hs->verdict.peername = NULL;
     return true;
@@ -403,34 +415,43 @@ run_verification(pys_hs *hs)
 
 /* The application's word counts if it was asked, else libcrypto's. */
 static bool
-certificate_accepted(const pys_hs *hs)
+certificate_accepted(const pys_hs *hs, enum pys_ask what)
 {
-    const pys_conn *c = hs->conn;
-
-    if (pys_setting(c->set, PYS_ASKS, (int64_t)1 << PYS_ASK_VERIFY))
+    if (asks(hs, what))
         return hs->answer == PYS_GO_ON;
-    return c->verify_result == 0;
+    return hs->conn->verify_result == 0;
+}
+
+/* Anything but a step-by-step listener that was not there before. */
+static bool
+verdict_serves(const pys_hs *hs)
+{
+    return hs->verdict_taken &&
+        (hs->verdict.n_path != 0 || !asks(hs, PYS_ASK_VERIFY));
 }
 
 pys_go
 pys_certificate_settle(pys_hs *hs)
 {
+    enum pys_ask what = asks(hs, PYS_ASK_JUDGE) ? PYS_ASK_JUDGE :
+                                                  PYS_ASK_VERIFY;
     pys_conn *c = hs->conn;
-    int alert;
 
     if (c->n_peer_chain == 0)
         return no_certificate(hs);
-    if (!hs->verdict_taken && !run_verification(hs))
+    if (what == PYS_ASK_VERIFY && !verdict_serves(hs) &&
+        !pys_verification_run(hs)) {
+        (void)pys_fail_internal(c);
         return PYS_GO_FAIL;
-    if (!pys_ask(hs, PYS_ASK_VERIFY))
+    }
+    if (!pys_ask(hs, what))
         return PYS_GO_ASK;
     if (!pys_setting(c->set, PYS_VERIFY_MODE, PYS_VERIFY_PEER) ||
-        certificate_accepted(hs))
+        certificate_accepted(hs, what))
         return PYS_GO_NEXT;
-    alert = hs->answer == PYS_REFUSE ? hs->answer_alert :
-                                       pys_verify_alert(c->verify_result);
     /* RFC 8446 4.4.2.4. */
-    (void)pys_fail(c, alert, PYS_R_CERTIFICATE_VERIFY_FAILED);
+    (void)pys_fail(c, pys_verify_alert(c->verify_result),
+        PYS_R_CERTIFICATE_VERIFY_FAILED);
     return PYS_GO_FAIL;
 }
 

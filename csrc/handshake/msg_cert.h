@@ -20,6 +20,8 @@ pys_go pys_request_settle(pys_hs *hs);
 PYS_MUST bool pys_chain_build(pys_hs *hs, bool exts, pys_wr *w);
 /* Takes the peer's, and keeps it in the connection. */
 PYS_MUST bool pys_chain_process(pys_hs *hs, bool exts, pys_rd list);
+/* Runs the verification of the peer's chain; false: memory. */
+PYS_MUST bool pys_verification_run(pys_hs *hs);
 /* Verifies it; may ask the application. */
 pys_go pys_certificate_settle(pys_hs *hs);
 

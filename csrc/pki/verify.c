@@ -164,9 +164,12 @@ take_note(int ok, X509_STORE_CTX *ctx)
         v->result = event.error;
         v->depth = event.depth;
     }
-    if (v->n_events < PYS_EVENTS_MAX)
+    if (v->n_events < PYS_EVENTS_MAX) {
         v->events[v->n_events++] = event;
-    else if (ok == 0) /* too many: the last error must stay the last one */
+        return 1;
+    }
+    v->lost = true;
+    if (ok == 0) /* too many: the last error must stay the last one */
         v->events[PYS_EVENTS_MAX - 1] = event;
     return 1;
 }
@@ -207,8 +210,47 @@ keep_peername(X509_STORE_CTX *ctx, pys_verdict *v)
     return v->peername != NULL;
 }
 
+/* A certificate of the path: one that was sent, or one of the store. */
+static pys_cert *
+path_cert(const pys_verify_job *job, X509 *x)
+{
+    unsigned char *der = NULL;
+    pys_cert *c = NULL;
+    int n;
+
+    for (size_t i = 0; i < job->n_chain; i++) {
+        if (job->chain[i]->x == x)
+            return pys_cert_up_ref(job->chain[i]);
+    }
+    n = i2d_X509(x, &der);
+    if (n > 0 && X509_up_ref(x) == 1)
+        c = pys_cert_of(x, der, (size_t)n);
+    OPENSSL_free(der);
+    return c;
+}
+
 static bool
-ctx_run(X509_STORE_CTX *ctx, pys_verdict *v)
+keep_path(X509_STORE_CTX *ctx, const pys_verify_job *job, pys_verdict *v)
+{
+    const stack *path = X509_STORE_CTX_get0_chain(ctx);
+    int n = sk_X509_num(path);
+
+    if (!job->keep_path || n <= 0)
+        return true;
+    v->path = pys_alloc((size_t)n * sizeof(*v->path));
+    if (v->path == NULL)
+        return false;
+    for (int i = 0; i < n; i++) {
+        v->path[i] = path_cert(job, sk_X509_value(path, i));
+        if (v->path[i] == NULL)
+            return false;
+        v->n_path++;
+    }
+    return true;
+}
+
+static bool
+ctx_run(X509_STORE_CTX *ctx, const pys_verify_job *job, pys_verdict *v)
 {
     int passed = X509_verify_cert(ctx);
 
@@ -223,7 +265,7 @@ ctx_run(X509_STORE_CTX *ctx, pys_verdict *v)
             v->depth = X509_STORE_CTX_get_error_depth(ctx);
         }
     }
-    return keep_peername(ctx, v);
+    return keep_peername(ctx, v) && keep_path(ctx, job, v);
 }
 
 /* Puts the certificates behind the leaf on the stack, borrowed. */
@@ -241,6 +283,9 @@ void
 pys_verdict_wipe(pys_verdict *v)
 {
     pys_free(v->peername);
+    for (size_t i = 0; i < v->n_path; i++)
+        pys_cert_free(v->path[i]);
+    pys_free(v->path);
     *v = (pys_verdict){.result = X509_V_ERR_UNSPECIFIED};
 }
 
@@ -280,7 +325,7 @@ verify_now(const pys_verify_job *job, int64_t now, const pys_chain_key *key,
         X509_STORE_CTX_init(ctx, trust->store, job->chain[0]->x, untrusted) ==
             1 &&
         ctx_prepare(ctx, job, now, v))
-        ok = ctx_run(ctx, v);
+        ok = ctx_run(ctx, job, v);
     if (ok && key != NULL &&
         path_outlives(ctx, now / 1000 + PYS_CHAIN_SECONDS))
         pys_chain_remember(key, now, v);

@@ -27,6 +27,7 @@ typedef struct pys_verify_job {
     unsigned host_flags;
     const pys_hosts *hosts;
     bool remember; /* a chain that passed minutes ago need not run again */
+    bool keep_path; /* who asks wants to see the path that was built */
 } pys_verify_job;
 
 /* What libcrypto said of one certificate, in its order (VFY-3). */
@@ -43,6 +44,9 @@ typedef struct pys_verdict {
     int depth;   /* where the result arose; -1 if it passed */
     pys_verify_event events[PYS_EVENTS_MAX];
     size_t n_events;
+    bool lost; /* there were more events than that */
+    pys_cert **path; /* if asked for: leaf first, as far as it was built */
+    size_t n_path;
     char *peername; /* what matched, owned; NULL if none was asked for */
 } pys_verdict;
 
