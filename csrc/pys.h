@@ -116,6 +116,8 @@ enum pys_number {
     PYS_NUM_TICKETS,
     PYS_CACHE_MODE, /* SSL_SESS_CACHE_ */
     PYS_REMEMBER_CHAINS, /* 1: keep good verdicts for minutes */
+    PYS_MAX_EARLY_DATA, /* said in tickets, bytes; 0: none */
+    PYS_RECV_MAX_EARLY_DATA, /* most that is taken */
     PYS_N_NUMBERS
 };
 

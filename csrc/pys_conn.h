@@ -22,6 +22,8 @@ enum pys_ask {
     PYS_ASK_ALPN,         /* choose a protocol, server */
     PYS_ASK_VERIFY,       /* the peer's chain */
     PYS_ASK_SESSION,      /* a session by its id, server */
+    PYS_ASK_EARLY_DATA,   /* may early data be taken? */
+    PYS_ASK_FIRST_USE,    /* was this ticket never seen before? */
     PYS_ASK_JUDGE,        /* the peer's chain, instead of a verification */
     PYS_N_ASKS
 };
@@ -70,6 +72,23 @@ enum pys_io pys_conn_shutdown(pys_conn *c);
 enum pys_io pys_conn_shutdown_read(pys_conn *c);
 /* Tries once to hand over an alert or refusal that a read left behind. */
 enum pys_io pys_conn_flush(pys_conn *c);
+
+/*
+ * Early data (RFC 8446 2.3). A client writes before anything else, a server
+ * reads so; these run the handshake as far as it must. Keep every other
+ * thread out. write: as pys_conn_write. read: PYS_IO_DONE with *n bytes, or
+ * with *ended: there is no more, and the handshake goes on.
+ */
+long pys_conn_write_early(pys_conn *c, const uint8_t *p, size_t n);
+enum pys_io pys_conn_read_early(pys_conn *c, uint8_t *out, size_t *n,
+    bool *ended);
+/* 0 not sent, 1 refused, or no answer yet, 2 accepted. */
+int pys_conn_early_status(const pys_conn *c);
+/*
+ * What PYS_ASK_FIRST_USE is about: 32 bytes that stand for the ticket, or
+ * NULL, and until when it is to be remembered, seconds since the epoch.
+ */
+const uint8_t *pys_conn_early_ticket(const pys_conn *c, int64_t *expires);
 
 /* Results of the last call. writing: 0 the reading half, 1 the other. */
 int pys_conn_want(const pys_conn *c, int writing);
@@ -171,6 +190,11 @@ const uint8_t *pys_conn_peer_ca_names(const pys_conn *c, size_t *n);
 /* RFC 8446 7.5, RFC 5705; false before the handshake is done. */
 bool pys_conn_export(pys_conn *c, uint8_t *out, size_t n, const char *label,
     size_t n_label, const uint8_t *context, size_t n_context);
+
+/* The same from early_exporter_master_secret; false if there is none. */
+bool pys_conn_export_early(pys_conn *c, uint8_t *out, size_t n,
+    const char *label, size_t n_label, const uint8_t *context,
+    size_t n_context);
 
 /* Lists offered, for a report on a failed handshake: 16-bit numbers. */
 enum pys_offer_list {

@@ -166,6 +166,8 @@ pys_cache *pys_cache_up_ref(pys_cache *c);
 void pys_cache_free(pys_cache *c);
 pys_session *pys_test_cache_find(pys_cache *c, const uint8_t *p, size_t n);
 bool pys_cache_first_use(pys_cache *c, const uint8_t id[32], int64_t now_ms,
+    int64_t window_ms, int64_t life_ms);
+bool pys_cache_covers(const pys_cache *c, int64_t made_ms, int64_t now_ms,
     int64_t window_ms);
 
 #endif

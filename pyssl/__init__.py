@@ -149,6 +149,23 @@ from pyssl.capi_bio import (
     BIO_wpending,
     BIO_write,
 )
+from pyssl.capi_early import (
+    SSL_CTX_get_max_early_data,
+    SSL_CTX_get_recv_max_early_data,
+    SSL_CTX_set_allow_early_data_cb,
+    SSL_CTX_set_max_early_data,
+    SSL_CTX_set_recv_max_early_data,
+    SSL_export_keying_material_early,
+    SSL_get_early_data_status,
+    SSL_get_max_early_data,
+    SSL_get_recv_max_early_data,
+    SSL_read_early_data,
+    SSL_SESSION_set_max_early_data,
+    SSL_set_allow_early_data_cb,
+    SSL_set_max_early_data,
+    SSL_set_recv_max_early_data,
+    SSL_write_early_data,
+)
 from pyssl.capi_session import (
     SSL_CTX_add_session,
     SSL_CTX_flush_sessions,

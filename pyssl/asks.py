@@ -171,6 +171,29 @@ def _peer(ssl: SSL, conn: Any) -> _Reply:
     return _GO_ON if passed else _INTERNAL
 
 
+def _early_data(ssl: SSL, conn: Any) -> _Reply:
+    """The callback that may refuse early data."""
+    del conn
+    if ssl._copied.early is None:
+        return _GO_ON
+    callback, arg = ssl._copied.early
+    allowed = number(callback(ssl, arg), "early data callback")
+    return _GO_ON if allowed != 0 else _DECLINE
+
+
+def _first_use(ssl: SSL, conn: Any) -> _Reply:
+    """Who knows the tickets that were used (ED-7, RFC 8446 8.1)."""
+    callback = ssl._ctx._anti_replay
+    if callback is None:
+        return _DECLINE
+    expires = ffi.new("int64_t *")
+    ticket = bytes_of(lib.pys_conn_early_ticket(conn, expires), 32)
+    first = callback(ssl, ticket, int(expires[0]))
+    if not isinstance(first, bool):
+        raise TypeError(f"anti-replay callback: a bool is needed: {first!r}")
+    return _GO_ON if first else _DECLINE
+
+
 _HANDLERS: dict[int, tuple[Callable[[SSL, Any], _Reply], _Reply]] = {
     lib.PYS_ASK_CLIENT_HELLO: (_client_hello, _INTERNAL),
     lib.PYS_ASK_SERVER_NAME: (
@@ -179,6 +202,8 @@ _HANDLERS: dict[int, tuple[Callable[[SSL, Any], _Reply], _Reply]] = {
     ),
     lib.PYS_ASK_CERT: (_certificate, _INTERNAL),
     lib.PYS_ASK_SESSION: (_session, _DECLINE),
+    lib.PYS_ASK_EARLY_DATA: (_early_data, _DECLINE),
+    lib.PYS_ASK_FIRST_USE: (_first_use, _DECLINE),
     lib.PYS_ASK_VERIFY: (_peer, _INTERNAL),
     lib.PYS_ASK_JUDGE: (_peer, _INTERNAL),
     lib.PYS_ASK_ALPN: (

@@ -14,7 +14,7 @@ from typing import Any
 from pyssl import asks, err
 from pyssl._ffi import ffi, lib, number, room, source
 from pyssl.conn_bio import Attached
-from pyssl.conn_session import Resumption
+from pyssl.conn_early import Early
 from pyssl.const import (
     BIO_FLAGS_IO_SPECIAL,
     BIO_FLAGS_READ,
@@ -92,7 +92,7 @@ _SPECIAL = {
 }
 
 
-class SSL(Attached, Resumption):
+class SSL(Attached, Early):
     """A TLS connection (SSL_new(3)).
 
     One thread may read while another writes; any other use by several

@@ -47,6 +47,10 @@ CertCallback = Callable[["SSL", Any], int]
 ClientCertCallback = Callable[
     ["SSL"], Union[int, "tuple[int, X509 | None, EVP_PKEY | None]"]
 ]
+# cb(ssl, arg): not 0 to allow.
+EarlyDataCallback = Callable[["SSL", Any], int]
+# cb(ssl, ticket's id, seconds since the epoch): True for a first use.
+AntiReplayCallback = Callable[["SSL", bytes, int], bool]
 # cb(ssl, line).
 KeylogCallback = Callable[["SSL", str], None]
 
@@ -57,6 +61,8 @@ ASK_ALPN = 1 << lib.PYS_ASK_ALPN
 ASK_SESSION = 1 << lib.PYS_ASK_SESSION
 ASK_VERIFY = 1 << lib.PYS_ASK_VERIFY
 ASK_JUDGE = 1 << lib.PYS_ASK_JUDGE
+ASK_EARLY_DATA = 1 << lib.PYS_ASK_EARLY_DATA
+ASK_FIRST_USE = 1 << lib.PYS_ASK_FIRST_USE
 
 
 class SSL_METHOD:
@@ -140,10 +146,11 @@ class Copied:
         hello: the ClientHello callback and its argument.
         verify: the callback of SSL_CTX_set_verify(3).
         judge: that of SSL_CTX_set_cert_verify_callback(3), and its argument.
+        early: that of SSL_CTX_set_allow_early_data_cb(3), and its argument.
         asks: the questions that they answer, as PYS_ASKS bits.
     """
 
-    __slots__ = ("asks", "cert", "hello", "judge", "verify")
+    __slots__ = ("asks", "cert", "early", "hello", "judge", "verify")
 
     def __init__(
         self,
@@ -151,16 +158,19 @@ class Copied:
         hello: tuple[HelloCallback, Any] | None = None,
         verify: VerifyCallback | None = None,
         judge: tuple[CertVerifyCallback, Any] | None = None,
+        early: tuple[EarlyDataCallback, Any] | None = None,
     ) -> None:
         """Put callbacks together; they are never exchanged."""
         self.cert = cert
         self.hello = hello
         self.verify = verify
         self.judge = judge
+        self.early = early
         self.asks = 0 if cert is None else ASK_CERT
         self.asks |= 0 if hello is None else ASK_HELLO
         self.asks |= 0 if verify is None else ASK_VERIFY
         self.asks |= 0 if judge is None else ASK_JUDGE
+        self.asks |= 0 if early is None else ASK_EARLY_DATA
 
     def but(self, **others: Any) -> Copied:
         """Give the same callbacks, but for those named."""
@@ -169,6 +179,7 @@ class Copied:
             "hello": self.hello,
             "verify": self.verify,
             "judge": self.judge,
+            "early": self.early,
         }
         return Copied(**{**mine, **others})
 
@@ -186,6 +197,7 @@ class SSL_CTX(SessionCalls):
     __slots__ = (
         "__weakref__",
         "_alpn",
+        "_anti_replay",
         "_ca_names",
         "_client_cert",
         "_copied",
@@ -227,6 +239,7 @@ class SSL_CTX(SessionCalls):
         self._copied = Copied()
         self.live_asks = 0
         self._alpn: tuple[AlpnCallback, Any] | None = None
+        self._anti_replay: AntiReplayCallback | None = None
         self._sni: ServerNameCallback | None = None
         self._sni_arg: Any = None
         self._client_cert: ClientCertCallback | None = None
@@ -296,6 +309,8 @@ class SSL_CTX(SessionCalls):
             live |= ASK_CERT
         if self._get_session is not None:
             live |= ASK_SESSION
+        if self._anti_replay is not None:
+            live |= ASK_FIRST_USE
         self._set_number(lib.PYS_ASKS, live | self._copied.asks)
         self.live_asks = live
 
@@ -529,6 +544,45 @@ class SSL_CTX(SessionCalls):
         """Give the client certificate callback."""
         self._snapshot()
         return self._client_cert
+
+    def set_allow_early_data_cb(
+        self, cb: EarlyDataCallback | None, arg: Any = None
+    ) -> None:
+        """Set who may refuse early data that could be taken.
+
+        Args:
+            cb: `cb(ssl, arg)` gives 1 to take it, 0 to refuse it; then the
+                handshake goes on without. None: nobody.
+            arg: Handed to the callback.
+
+        Source: SSL_CTX_set_allow_early_data_cb(3).
+        """
+        with self._lock:
+            self._copied = self._copied.but(early=paired(cb, arg))
+            self._update_asks()
+
+    def set_anti_replay(self, cb: AntiReplayCallback | None) -> None:
+        """Set who knows whether a ticket was used for early data before.
+
+        Without one, each process remembers the tickets that it saw. Servers
+        that share ticket keys need a store that all of them ask, or a
+        ticket counts once on each (RFC 8446 8).
+
+        Args:
+            cb: `cb(ssl, ticket_id, expires)` gives True if this is the
+                first use of the ticket, and remembers it at that moment, so
+                that of two who ask at once one alone gets True. ticket_id:
+                32 bytes. expires: when it may be forgotten, in seconds since
+                the epoch. False, or an exception, refuses the early data;
+                the handshake goes on without. With Redis:
+                `lambda _, id, end: bool(db.set(id, 1, nx=True, exat=end))`.
+                None: the process remembers by itself.
+
+        Source: RFC 8446 8.1; contract ED-7.
+        """
+        with self._lock:
+            self._anti_replay = callback(cb)
+            self._update_asks()
 
     def set_keylog_callback(self, cb: KeylogCallback | None) -> None:
         """Set who gets the secrets of connections, as key log lines.

@@ -294,6 +294,13 @@ class SSL_SESSION:
         """Give how many bytes of early data the server takes."""
         return self._number(lib.PYS_SESSION_MAX_EARLY_DATA)
 
+    def set_max_early_data(self, max_early_data: int) -> int:
+        """Set how many bytes of early data the server takes: 1.
+
+        Source: SSL_SESSION_set_max_early_data(3).
+        """
+        return self._set_number(lib.PYS_SESSION_MAX_EARLY_DATA, max_early_data)
+
     def get0_peer(self) -> X509 | None:
         """Give the peer's certificate, or None.
 

@@ -372,6 +372,52 @@ class Settings(Owner):
         """Give how many tickets a server sends after a full handshake."""
         return self._number(lib.PYS_NUM_TICKETS)
 
+    def set_max_early_data(self, max_early_data: int) -> int:
+        """Set how much early data a server's tickets allow.
+
+        Args:
+            max_early_data: Bytes, 0 to 2^32 - 1; 0, the default: none, and
+                none is taken.
+
+        Returns:
+            1.
+
+        Source: SSL_CTX_set_max_early_data(3); contract ED-1.
+        """
+        return self._set_early(lib.PYS_MAX_EARLY_DATA, max_early_data)
+
+    def get_max_early_data(self) -> int:
+        """Give how much early data a server's tickets allow, in bytes."""
+        return self._number(lib.PYS_MAX_EARLY_DATA)
+
+    def set_recv_max_early_data(self, recv_max_early_data: int) -> int:
+        """Set how much early data a server takes, whatever tickets said.
+
+        More than this, and more than the ticket said, is fatal.
+
+        Args:
+            recv_max_early_data: Bytes, 0 to 2^32 - 1; the default is 16384.
+
+        Returns:
+            1.
+
+        Source: SSL_CTX_set_recv_max_early_data(3); contract ED-1, ED-6.
+        """
+        return self._set_early(
+            lib.PYS_RECV_MAX_EARLY_DATA, recv_max_early_data
+        )
+
+    def get_recv_max_early_data(self) -> int:
+        """Give how much early data a server takes, in bytes."""
+        return self._number(lib.PYS_RECV_MAX_EARLY_DATA)
+
+    def _set_early(self, which: int, value: int) -> int:
+        self._snapshot()
+        if not 0 <= number(value, "early data") < 1 << 32:
+            raise ValueError(f"{value} bytes of early data")
+        self._set_number(which, value)
+        return 1
+
     # ---- names of suites, groups and schemes -------------------------------
 
     def set_ciphersuites(self, text: str) -> int:

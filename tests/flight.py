@@ -9,7 +9,7 @@ import itertools
 from typing import NamedTuple
 
 RETRIED, CLIENT_AUTH, CLIENT_CERT, PSK = 1, 2, 4, 32
-RESUMED, TICKET = 64, 128
+RESUMED, TICKET, EARLY = 64, 128, 256
 TLS13, TLS12 = 0x0304, 0x0303
 FLAGS = {
     TLS13: {
@@ -17,6 +17,7 @@ FLAGS = {
         "client auth": CLIENT_AUTH,
         "client certificate": CLIENT_CERT,
         "PSK": PSK,
+        "early data": EARLY,
     },
     TLS12: {
         "client auth": CLIENT_AUTH,
@@ -80,6 +81,8 @@ def order(version: int, flags: int) -> list[Step]:
 def legal(flags: int) -> bool:
     """Tell whether the facts can hold together."""
     if flags & CLIENT_CERT and not flags & CLIENT_AUTH:
+        return False
+    if flags & EARLY and (flags & RETRIED or not flags & PSK):
         return False
     return not (flags & (PSK | RESUMED) and flags & CLIENT_AUTH)
 

@@ -86,7 +86,10 @@ clear_counters(pys_conn *c)
     c->n_warnings = 0;
     c->n_updates = 0;
     c->n_ccs = 0;
-    c->early_left = 0;
+    c->early_read = false;
+    if (c->early != NULL)
+        pys_free_secret(c->early, sizeof(*c->early));
+    c->early = NULL;
     c->first_record = true;
     c->failing = false;
     c->w_open = false;

@@ -27,23 +27,21 @@ opened(const pys_conn *c)
 
 /* ---- reading ----------------------------------------------------------- */
 
-static enum pys_io
-hand_out(pys_conn *c, uint8_t *out, size_t n, size_t *got, bool peek)
+void
+pys_io_hand_out(pys_conn *c, uint8_t *out, size_t *n, bool peek)
 {
-    if (n > c->plain.n)
-        n = c->plain.n;
-    if (n != 0)
-        memcpy(out, c->plain.p, n);
-    *got = n;
+    if (*n > c->plain.n)
+        *n = c->plain.n;
+    if (*n != 0)
+        memcpy(out, c->plain.p, *n);
     if (peek)
-        return PYS_IO_DONE;
-    c->plain = pys_rd_of(c->plain.p + n, c->plain.n - n);
+        return;
+    c->plain = pys_rd_of(c->plain.p + *n, c->plain.n - *n);
     atomic_store(&c->n_pending, c->plain.n);
     if (c->plain.n == 0) {
         pys_buf_eat(&c->flow[PYS_IN].buf, c->plain_raw);
         c->plain_raw = 0;
     }
-    return PYS_IO_DONE;
 }
 
 /* The reader found it; whoever may write sends the alert. */
@@ -120,8 +118,11 @@ read_data(pys_conn *c, uint8_t *out, size_t n, size_t *got, bool peek)
     for (;;) {
         if ((atomic_load(&c->closing) & PYS_RECEIVED_SHUTDOWN) != 0)
             return PYS_IO_CLOSED;
-        if (c->plain.n != 0)
-            return hand_out(c, out, n, got, peek);
+        if (c->plain.n != 0) {
+            *got = n;
+            pys_io_hand_out(c, out, got, peek);
+            return PYS_IO_DONE;
+        }
         io = read_turn(c, peek ? NULL : out, peek ? 0 : n, &direct);
         if (io != PYS_IO_DONE)
             return io;
@@ -182,7 +183,8 @@ seal_next(pys_conn *c, const uint8_t *p)
     if (atomic_load(&c->update_due) != 0)
         due = atomic_exchange(&c->update_due, 0);
     /* RFC 8446 5.5: new keys well before the limit of the AEAD. */
-    if (due == 0 && !pys_is_12(c) && pys_protect_worn(&out->protect))
+    if (due == 0 && c->hs == NULL && !pys_is_12(c) &&
+        pys_protect_worn(&out->protect))
         due = 1;
     if (due != 0 && !send_update(c, due))
         return false;
@@ -197,9 +199,8 @@ seal_next(pys_conn *c, const uint8_t *p)
 }
 
 static bool
-seal_batch(pys_conn *c, const uint8_t *p)
+seal_batch(pys_conn *c, const uint8_t *p, bool partial)
 {
-    bool partial = pys_setting(c->set, PYS_MODE, PYS_MODE_PARTIAL_WRITE);
     size_t left = c->w_len - c->w_sealed;
     size_t n = (left + c->send_max - 1) / c->send_max;
 
@@ -238,14 +239,18 @@ write_resumes(pys_conn *c, const uint8_t *p, size_t n)
     return PYS_IO_DONE;
 }
 
-static enum pys_io
-write_all(pys_conn *c, const uint8_t *p, size_t *done)
+enum pys_io
+pys_io_write(pys_conn *c, const uint8_t *p, size_t n, bool partial,
+    size_t *done)
 {
+    enum pys_io io = write_resumes(c, p, n);
+
+    if (io != PYS_IO_DONE)
+        return io;
     for (;;) {
-        enum pys_io io = pys_io_drain(c);
-        bool enough = c->w_sealed == c->w_len ||
-            (c->w_sealed != 0 &&
-                pys_setting(c->set, PYS_MODE, PYS_MODE_PARTIAL_WRITE));
+        bool enough = c->w_sealed == c->w_len || (c->w_sealed != 0 && partial);
+
+        io = pys_io_drain(c);
 
         if (io != PYS_IO_DONE)
             return io;
@@ -254,7 +259,7 @@ write_all(pys_conn *c, const uint8_t *p, size_t *done)
             c->w_open = false;
             return PYS_IO_DONE;
         }
-        if (!seal_batch(c, p))
+        if (!seal_batch(c, p, partial))
             return pys_io_fail(c);
     }
 }
@@ -276,12 +281,10 @@ write_data(pys_conn *c, const uint8_t *p, size_t n, size_t *done)
         return pys_io_misuse(c, PYS_R_BIO_NOT_SET);
     if (n == 0 && !c->w_open)
         return PYS_IO_DONE;
-    io = write_resumes(c, p, n);
-    if (io != PYS_IO_DONE)
-        return io;
     if (!pys_io_refuse(c))
         return pys_io_fail(c);
-    io = write_all(c, p, done);
+    io = pys_io_write(c, p, n,
+        pys_setting(c->set, PYS_MODE, PYS_MODE_PARTIAL_WRITE), done);
     /* A reader may have found a fault meanwhile and left its alert here. */
     if (io == PYS_IO_DONE && atomic_load(&c->phase) == PYS_DEAD)
         (void)pys_conn_flush(c);

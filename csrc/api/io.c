@@ -196,9 +196,24 @@ pys_io_fail(pys_conn *c)
     return PYS_IO_FAULT;
 }
 
-/* Lets the engine go on, then hands over what it wrote. */
-static enum pys_io
-handshake_turn(pys_conn *c)
+static bool
+handshake_begin(pys_conn *c)
+{
+    c->hs = pys_hs_new(c);
+    if (c->hs == NULL)
+        return pys_fail_internal(c);
+    atomic_store(&c->phase, PYS_RUNNING);
+    /* RFC 8446 5.1: for middleboxes, the first record of all only. */
+    if (c->role == PYS_CLIENT)
+        c->flow[PYS_OUT].protect.legacy = 0x0301;
+    /* HS-18: nothing to negotiate with; the peer was never greeted. */
+    if (pys_version_max(c->set) == 0)
+        return pys_fail(c, PYS_NO_ALERT, PYS_R_NO_PROTOCOLS_AVAILABLE);
+    return true;
+}
+
+enum pys_io
+pys_io_turn(pys_conn *c)
 {
     pys_go go = pys_flight_run(c);
     enum pys_io io;
@@ -212,25 +227,34 @@ handshake_turn(pys_conn *c)
         pys_flight_finish(c);
         return PYS_IO_DONE;
     }
-    return go == PYS_GO_ASK ? PYS_IO_ASK : PYS_IO_MOVED;
+    return go == PYS_GO_ASK ? pys_io_asked(c) : PYS_IO_MOVED;
 }
 
-/* One record for the handshake. PYS_IO_MOVED: go on. */
-static enum pys_io
-handshake_read(pys_conn *c)
+enum pys_io
+pys_io_take(pys_conn *c, pys_record_got *got)
 {
-    pys_record_got got;
-    enum pys_io io = pys_io_record(c, NULL, 0, &got);
+    enum pys_io io = pys_io_record(c, NULL, 0, got);
 
     switch (io) {
     case PYS_IO_DONE:
-        return got.took == PYS_TOOK_CLOSED ? PYS_IO_CLOSED : PYS_IO_MOVED;
+        return got->took == PYS_TOOK_CLOSED ? PYS_IO_CLOSED : PYS_IO_MOVED;
     case PYS_IO_FAULT:
     case PYS_IO_EOF:
         return pys_io_fail(c);
     default:
         return io;
     }
+}
+
+/*
+ * Early data that was accepted is read with SSL_read_early_data(3) to its
+ * end; who goes on without it would lose it.
+ */
+static enum pys_io
+unread(pys_conn *c)
+{
+    (void)pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE, PYS_R_UNEXPECTED_RECORD);
+    return pys_io_fail(c);
 }
 
 /* SSL_want(3) while the application is asked. */
@@ -250,53 +274,36 @@ want_of(int asked)
     }
 }
 
-static bool
-handshake_begin(pys_conn *c)
+enum pys_io
+pys_io_asked(pys_conn *c)
 {
-    c->hs = pys_hs_new(c);
-    if (c->hs == NULL)
-        return pys_fail_internal(c);
-    atomic_store(&c->phase, PYS_RUNNING);
-    /* RFC 8446 5.1: for middleboxes, the first record of all only. */
-    if (c->role == PYS_CLIENT)
-        c->flow[PYS_OUT].protect.legacy = 0x0301;
-    /* HS-18: nothing to negotiate with; the peer was never greeted. */
-    if (pys_version_max(c->set) == 0)
-        return pys_fail(c, PYS_NO_ALERT, PYS_R_NO_PROTOCOLS_AVAILABLE);
-    return true;
+    c->flow[PYS_IN].want = want_of(c->hs->asked);
+    return PYS_IO_ASK;
 }
 
 enum pys_io
 pys_io_handshake(pys_conn *c)
 {
+    pys_record_got got = {.took = PYS_TOOK_NOTHING};
     enum pys_io io;
 
-    if (c->failing)
-        return pys_io_fail(c);
-    if (c->hs == NULL && !handshake_begin(c))
-        return pys_io_fail(c);
-    for (;;) {
-        io = handshake_turn(c);
+    if (c->plain.n != 0)
+        return unread(c);
+    do {
+        io = pys_io_turn(c);
         if (io == PYS_IO_MOVED)
-            io = handshake_read(c);
-        if (io == PYS_IO_ASK)
-            c->flow[PYS_IN].want = want_of(c->hs->asked);
-        if (io != PYS_IO_MOVED)
-            return io;
-    }
+            io = pys_io_take(c, &got);
+        if (io == PYS_IO_MOVED && got.took == PYS_TOOK_DATA)
+            io = unread(c);
+    } while (io == PYS_IO_MOVED);
+    return io;
 }
 
 enum pys_io
-pys_conn_handshake(pys_conn *c)
+pys_io_ready(pys_conn *c)
 {
-    int phase = atomic_load(&c->phase);
-
     if (c->failing)
         return pys_io_fail(c);
-    if (phase == PYS_DEAD)
-        return PYS_IO_DEAD;
-    if (phase == PYS_OPEN)
-        return PYS_IO_DONE;
     c->flow[PYS_IN].want = PYS_NOTHING;
     c->flow[PYS_OUT].want = PYS_NOTHING;
     if (c->role == PYS_NO_ROLE)
@@ -306,7 +313,21 @@ pys_conn_handshake(pys_conn *c)
     /* HS-14: closed in good order before it was complete. */
     if ((atomic_load(&c->closing) & PYS_RECEIVED_SHUTDOWN) != 0)
         return PYS_IO_CLOSED;
-    return pys_io_handshake(c);
+    return c->hs != NULL || handshake_begin(c) ? PYS_IO_MOVED : pys_io_fail(c);
+}
+
+enum pys_io
+pys_conn_handshake(pys_conn *c)
+{
+    int phase = atomic_load(&c->phase);
+    enum pys_io io;
+
+    if (phase == PYS_DEAD && !c->failing)
+        return PYS_IO_DEAD;
+    if (phase == PYS_OPEN && !c->failing)
+        return PYS_IO_DONE;
+    io = pys_io_ready(c);
+    return io == PYS_IO_MOVED ? pys_io_handshake(c) : io;
 }
 
 bool

@@ -52,6 +52,7 @@ enum {
     PYS_OP_NO_EXTENDED_MASTER_SECRET = 0x1,
     PYS_OP_ALLOW_NO_DHE_KEX = 0x400,
     PYS_OP_NO_TICKET = 0x4000,
+    PYS_OP_NO_ANTI_REPLAY = 0x1000000,
     PYS_OP_NO_TLSV1_2 = 0x8000000,
     PYS_OP_NO_TLSV1_3 = 0x20000000,
     PYS_MODE_PARTIAL_WRITE = 1,
@@ -92,7 +93,8 @@ enum {
     PYS_HS_CCS_SENT = 16,
     PYS_HS_PSK = 32,         /* authenticated by PSK: no certificates */
     PYS_HS_RESUMED = 64,     /* TLS 1.2: the short form */
-    PYS_HS_TICKET = 128      /* TLS 1.2: the server promised a ticket */
+    PYS_HS_TICKET = 128,     /* TLS 1.2: the server promised a ticket */
+    PYS_HS_EARLY = 256       /* early data was accepted */
 };
 
 typedef struct pys_hs pys_hs;
@@ -140,6 +142,10 @@ struct pys_hs {
     size_t n_before_binders; /* of the ClientHello, header included */
     uint8_t before_hash[PYS_HASH_MAX]; /* second hello: up to the binders */
     int psk_index;       /* what the ServerHello names */
+    uint32_t psk_age;    /* server: as the client says, veiled */
+    bool early_wanted;   /* the application writes or reads early data */
+    bool early_allowed;  /* server: but for a second use */
+    bool half_open;      /* server: data may go out already */
     unsigned n_tickets;  /* server: still to be sent */
     bool ticket_wanted;  /* server: the client takes tickets */
     pys_session *given;  /* server: by PYS_ASK_SESSION */
@@ -196,8 +202,23 @@ typedef struct pys_flow {
 
 enum { PYS_IN = 0, PYS_OUT = 1 };
 
-/* Bytes of records with refused early data that are passed over. */
-enum { PYS_EARLY_SKIP_MAX = 2 * PYS_CIPHER_MAX };
+/* SSL_get_early_data_status(3); 0: not sent. */
+enum { PYS_EARLY_REJECTED = 1, PYS_EARLY_ACCEPTED = 2 };
+
+/* Early data of a connection that was offered some (RFC 8446 2.3). */
+typedef struct pys_early {
+    int status;
+    bool ours;     /* client: it is what goes out now */
+    bool theirs;   /* server: it is what comes in now */
+    bool skipping; /* server: refused, and perhaps under way still */
+    bool exports;  /* exporter is there */
+    uint64_t left; /* bytes that may be sent, taken or passed over */
+    enum pys_hash_alg alg;
+    uint8_t secret[PYS_HASH_MAX];
+    uint8_t exporter[PYS_HASH_MAX];
+    uint8_t id[32];     /* server: hash of the ticket */
+    int64_t expires_ms; /* server: until when it is to be remembered */
+} pys_early;
 
 /* Bits of SSL_get_shutdown(3). */
 enum { PYS_SENT_SHUTDOWN = 1, PYS_RECEIVED_SHUTDOWN = 2 };
@@ -225,9 +246,10 @@ struct pys_conn {
     unsigned n_empty; /* records without content in a row */
     unsigned n_warnings; /* alerts passed over in a row */
     unsigned n_updates; /* KeyUpdates in a row without data */
-    size_t early_left; /* refused early data still to be passed over */
+    pys_early *early; /* or NULL: none was offered */
     unsigned n_ccs; /* change_cipher_spec records seen */
     bool first_record; /* nothing was received yet */
+    bool early_read; /* server: the application asked for early data */
 
     /* A write under way (RW-18): the caller's buffer and how far it is. */
     const uint8_t *w_buf;

@@ -34,6 +34,8 @@ static const struct {
     [PYS_ST_TRCV] = {"TRCV", "SSLv3/TLS read certificate verify"},
     [PYS_ST_TWCCS] = {"TWCCS", "SSLv3/TLS write change cipher spec"},
     [PYS_ST_TRCCS] = {"TRCCS", "SSLv3/TLS read change cipher spec"},
+    [PYS_ST_TWEOED] = {"TWEOED", "TLSv1.3 write end of early data"},
+    [PYS_ST_TREOED] = {"TREOED", "TLSv1.3 read end of early data"},
     [PYS_ST_TWFIN] = {"TWFIN", "SSLv3/TLS write finished"},
     [PYS_ST_TRFIN] = {"TRFIN", "SSLv3/TLS read finished"},
     [PYS_ST_TWST] = {"TWST", "SSLv3/TLS write session ticket"},

@@ -34,6 +34,8 @@ enum pys_state {
     PYS_ST_TRCV,
     PYS_ST_TWCCS,
     PYS_ST_TRCCS,
+    PYS_ST_TWEOED,
+    PYS_ST_TREOED,
     PYS_ST_TWFIN,
     PYS_ST_TRFIN,
     PYS_ST_TWST,

@@ -79,6 +79,14 @@ pys_keys13_early(pys_keys13 *k, pys_hash *scratch, enum pys_hash_alg alg,
 }
 
 bool
+pys_keys13_early_data(const pys_keys13 *k, pys_hash *scratch,
+    const uint8_t *hash, uint8_t *traffic, uint8_t *exporter)
+{
+    return derive(k, scratch, "c e traffic", hash, traffic) &&
+        derive(k, scratch, "e exp master", hash, exporter);
+}
+
+bool
 pys_keys13_handshake(pys_keys13 *k, pys_hash *scratch, pys_rd shared,
     const uint8_t *hash)
 {

@@ -24,6 +24,12 @@ PYS_MUST bool pys_keys13_start(void);
 /* Early secret; an empty psk is zeros (RFC 8446 7.1). */
 PYS_MUST bool pys_keys13_early(pys_keys13 *k, pys_hash *scratch,
     enum pys_hash_alg alg, pys_rd psk);
+/*
+ * Client early traffic secret and early exporter secret, once the early
+ * secret is there; hash: ClientHello.
+ */
+PYS_MUST bool pys_keys13_early_data(const pys_keys13 *k, pys_hash *scratch,
+    const uint8_t *hash, uint8_t *traffic, uint8_t *exporter);
 /* Handshake secret and both handshake traffic secrets; hash: CH..SH. */
 PYS_MUST bool pys_keys13_handshake(pys_keys13 *k, pys_hash *scratch,
     pys_rd shared, const uint8_t *hash);

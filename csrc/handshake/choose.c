@@ -4,6 +4,7 @@
  * second hello (RFC 8446 4.1.2) repeats the first one's offers, so that only
  * the share is looked at again, and the name callback asked again (SNI-3).
  */
+#include "handshake/early.h"
 #include "handshake/ext.h"
 #include "handshake/flight.h"
 #include "handshake/psk.h"
@@ -385,6 +386,8 @@ static const stage stages[] = {
     {psk_again, true},
     {choose_group, true},
     {ask_alpn, false},
+    {pys_early_choose, false},
+    {pys_early_once, false},
     {share_answer, true},
 };
 

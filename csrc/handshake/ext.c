@@ -202,16 +202,17 @@ pys_exts_process(pys_hs *hs, pys_where where, pys_rd block)
 }
 
 bool
-pys_exts_ticket(pys_conn *c, pys_rd block)
+pys_exts_ticket(pys_conn *c, pys_rd block, uint32_t *early)
 {
     contents found = {.got = 0};
-    size_t early = row_of(PYS_EXT_EARLY_DATA);
+    size_t row = row_of(PYS_EXT_EARLY_DATA);
 
+    *early = 0;
     if (!block_parse(c, PYS_IN_NST, 0, block, &found))
         return false;
     /* RFC 8446 4.2.10: max_early_data_size. */
-    return (found.got & row_bit(early)) == 0 ||
-        found.of[early].n == sizeof(uint32_t);
+    return (found.got & row_bit(row)) == 0 ||
+        (pys_rd_u32(&found.of[row], early) && pys_rd_end(&found.of[row]));
 }
 
 bool

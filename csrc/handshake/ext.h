@@ -75,8 +75,8 @@ PYS_MUST bool pys_exts_build(pys_hs *hs, pys_where where, pys_wr *w);
  */
 PYS_MUST bool pys_exts_process(pys_hs *hs, pys_where where, pys_rd block);
 
-/* The same for a NewSessionTicket, of which nothing is kept. */
-PYS_MUST bool pys_exts_ticket(pys_conn *c, pys_rd block);
+/* The same for a NewSessionTicket: its max_early_data_size, or 0. */
+PYS_MUST bool pys_exts_ticket(pys_conn *c, pys_rd block, uint32_t *early);
 
 /* Was this extension in the last block taken? */
 bool pys_ext_seen(const pys_hs *hs, uint16_t type);
@@ -136,7 +136,7 @@ extern const pys_ext pys_ext_versions;             /* ext_13.c */
 extern const pys_ext pys_ext_cookie;               /* ext_13.c */
 extern const pys_ext pys_ext_key_share;            /* ext_13.c */
 extern const pys_ext pys_ext_psk_modes;            /* ext_13.c */
-extern const pys_ext pys_ext_early_data;           /* ext_13.c */
+extern const pys_ext pys_ext_early_data;           /* early.c */
 extern const pys_ext pys_ext_psk;                  /* ext_13.c */
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * Extensions of TLS 1.3 alone (RFC 8446 4.2): supported_versions, cookie,
- * key_share, certificate_authorities, early_data.
+ * key_share, certificate_authorities.
  */
 #include "handshake/ext.h"
 
@@ -396,28 +396,4 @@ const pys_ext pys_ext_authorities = {
     .client = {NULL, NULL, authorities_client_process},
     .server = {authorities_server_offer, authorities_server_build,
         authorities_server_process},
-};
-
-/* ---- early_data -------------------------------------------------------- */
-
-/*
- * RFC 8446 4.2.10: empty, and not in a second hello. It is not accepted, so
- * the records that follow are passed over.
- */
-static bool
-early_server_process(pys_hs *hs, pys_where where, pys_rd *in)
-{
-    (void)where;
-    (void)in;
-    if ((hs->flags & PYS_HS_RETRIED) != 0)
-        return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
-            PYS_R_BAD_EXTENSION);
-    hs->conn->early_left = PYS_EARLY_SKIP_MAX;
-    return true;
-}
-
-const pys_ext pys_ext_early_data = {
-    .type = PYS_EXT_EARLY_DATA,
-    .where = PYS_IN_CH | PYS_IN_EE | PYS_IN_NST,
-    .server = {NULL, NULL, early_server_process},
 };

@@ -69,10 +69,10 @@ const pys_ext pys_ext_psk_modes = {
 
 /* Do we offer a suite with the hash of the session's? */
 static bool
-hash_offered(const pys_hs *hs, const pys_suite *suite)
+hash_offered(const pys_conn *c, const pys_suite *suite)
 {
     uint16_t ids[PYS_LIST_MAX];
-    size_t n = pys_suites_of(hs->conn->set, PYS_TLS1_3, ids);
+    size_t n = pys_suites_of(c->set, PYS_TLS1_3, ids);
 
     for (size_t i = 0; i < n; i++) {
         if (pys_suite_find(ids[i])->hash == suite->hash)
@@ -82,8 +82,8 @@ hash_offered(const pys_hs *hs, const pys_suite *suite)
 }
 
 /* RFC 8446 4.6.1: within its life, and of use for what we offer. */
-static bool
-worth_offering(const pys_hs *hs, const pys_session *s)
+bool
+pys_psk_offers(const pys_conn *c, const pys_session *s)
 {
     const pys_suite *suite = pys_suite_find(s->suite);
     int64_t now = pys_now_ms() / 1000;
@@ -91,7 +91,7 @@ worth_offering(const pys_hs *hs, const pys_session *s)
     return s->version == PYS_TLS1_3 && suite != NULL &&
         pys_buf_size(&s->ticket) != 0 && !atomic_load(&s->not_resumable) &&
         now - atomic_load(&s->made) <= (int64_t)s->lifetime &&
-        hash_offered(hs, suite);
+        hash_offered(c, suite);
 }
 
 static bool
@@ -100,7 +100,7 @@ psk_client_offer(pys_hs *hs, pys_where where)
     pys_session *s = hs->conn->session;
 
     if (where != PYS_IN_CH || !offers_13(hs) || s == NULL ||
-        !worth_offering(hs, s))
+        !pys_psk_offers(hs->conn, s))
         return false;
     /* RFC 8446 4.1.4: the retry's suite has settled the hash. */
     if ((hs->flags & PYS_HS_RETRIED) != 0 &&
@@ -191,6 +191,7 @@ psk_client_process(pys_hs *hs, pys_where where, pys_rd *in)
     if (chosen != 0 || !psk_offered(hs))
         return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
             PYS_R_BAD_PSK_IDENTITY);
+    hs->psk_index = chosen;
     hs->flags |= PYS_HS_PSK;
     return true;
 }
@@ -416,6 +417,7 @@ pys_psk_choose(pys_hs *hs)
         if (hs->psk == NULL)
             continue;
         hs->psk_index = i;
+        hs->psk_age = age;
         hs->flags |= PYS_HS_PSK;
         return binder_right(hs, binder, false) && pys_session_tellable(hs) &&
                 pys_session_adopt(hs, hs->psk) ?

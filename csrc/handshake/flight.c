@@ -12,6 +12,7 @@ const pys_step pys_flight13[] = {
         .from = PYS_CLIENT,
         .sent = PYS_ST_TWCH,
         .got = PYS_ST_TRCH,
+        .then = pys_keys_early,
     },
     {
         /* RFC 8446 4.1.4. Its type is ServerHello's: see `is`. */
@@ -45,6 +46,7 @@ const pys_step pys_flight13[] = {
         .from = PYS_SERVER,
         .sent = PYS_ST_TWEE,
         .got = PYS_ST_TREE,
+        .then = pys_keys_early_answer,
     },
     {
         /* RFC 8446 4.3.2. The client learns of it from the next type. */
@@ -79,6 +81,16 @@ const pys_step pys_flight13[] = {
         .sent = PYS_ST_TWFIN,
         .got = PYS_ST_TRFIN,
         .then = pys_keys_master,
+    },
+    {
+        /* RFC 8446 4.5. */
+        .name = "EndOfEarlyData",
+        .msg = &pys_msg_end_of_early_data,
+        .from = PYS_CLIENT,
+        .when = PYS_HS_EARLY,
+        .sent = PYS_ST_TWEOED,
+        .got = PYS_ST_TREOED,
+        .then = pys_keys_early_end,
     },
     {
         .name = "client Certificate",

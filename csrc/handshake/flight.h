@@ -93,6 +93,7 @@ extern const pys_msg pys_msg_certificate_request;
 extern const pys_msg pys_msg_certificate;
 extern const pys_msg pys_msg_certificate_verify;
 extern const pys_msg pys_msg_finished;
+extern const pys_msg pys_msg_end_of_early_data;
 extern const pys_msg pys_msg_ticket;
 extern const pys_msg pys_msg_ticket12;
 extern const pys_msg pys_msg_certificate12;

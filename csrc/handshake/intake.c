@@ -1,5 +1,6 @@
 #include "handshake/intake.h"
 
+#include "handshake/early.h"
 #include "handshake/flight.h"
 
 /*
@@ -49,6 +50,9 @@ pys_intake_head(pys_conn *c, const uint8_t *bytes, pys_head *head)
         (pys_is_12(c) || head->type == PYS_RT_APPLICATION_DATA);
     if (pys_is_12(c))
         most = PYS_CIPHER_MAX_12;
+    /* RFC 8446 4.2.10: it is protected, though we have no keys (any more). */
+    if (pys_early_skipping(c) && head->type == PYS_RT_APPLICATION_DATA)
+        sealed = true;
     /* RFC 8446 5.2, RFC 5246 6.2.3. */
     if (sealed && head->len > most)
         return pys_fail(c, PYS_AD_RECORD_OVERFLOW,
@@ -182,9 +186,12 @@ take_messages(pys_conn *c, pys_rd content)
 static pys_took
 take_data(pys_conn *c, pys_rd content)
 {
-    /* RFC 8446 4.4.4: none before the handshake is over. */
-    if (c->hs != NULL || c->flow[PYS_IN].protect.aead == NULL)
+    /* RFC 8446 4.4.4, 2.3: none but early data before the handshake is over. */
+    if ((c->hs != NULL && !pys_early_coming(c)) ||
+        c->flow[PYS_IN].protect.aead == NULL)
         return unexpected(c);
+    if (c->hs != NULL && !pys_early_count(c, content.n))
+        return PYS_TOOK_FAULT;
     if (content.n == 0) {
         if (++c->n_empty > EMPTY_MAX)
             return unexpected(c);
@@ -246,14 +253,13 @@ take_clear(pys_conn *c, unsigned type, pys_rd body)
  * limit: records before the client has seen a HelloRetryRequest, or those
  * that do not open under the handshake keys.
  */
-static bool
+static pys_took
 skip_early(pys_conn *c, size_t n)
 {
-    if (c->role != PYS_SERVER || c->hs == NULL || c->early_left < n ||
-        c->flow[PYS_IN].protect.seq != 0)
-        return false;
-    c->early_left -= n;
-    return true;
+    const size_t extra = PYS_RECORD_HEADER + 1 + PYS_TAG_LEN;
+
+    return pys_early_count(c, n > extra ? n - extra : 1) ? PYS_TOOK_NOTHING :
+                                                           PYS_TOOK_FAULT;
 }
 
 /* Our own limit counts content, type and padding. */
@@ -262,7 +268,8 @@ record_too_long(const pys_conn *c, size_t n)
 {
     int64_t limit = c->set->numbers[PYS_RECORD_LIMIT];
 
-    return limit != 0 &&
+    /* RFC 8449 4: who sends early data does not know it yet. */
+    return limit != 0 && !pys_early_coming(c) &&
         n > (size_t)limit + PYS_RECORD_HEADER + PYS_TAG_LEN +
             pys_record_explicit(&c->flow[PYS_IN].protect);
 }
@@ -286,8 +293,8 @@ pys_intake(pys_conn *c, pys_rd record, uint8_t *out, pys_rd *content)
     pys_head inner;
 
     if (!is_sealed(c, type)) {
-        if (type == PYS_RT_APPLICATION_DATA && skip_early(c, record.n))
-            return PYS_TOOK_NOTHING;
+        if (type == PYS_RT_APPLICATION_DATA && pys_early_skipping(c))
+            return skip_early(c, record.n);
         return take_clear(c, type, body);
     }
     pys_fault_init(&fault);
@@ -295,11 +302,12 @@ pys_intake(pys_conn *c, pys_rd record, uint8_t *out, pys_rd *content)
         out = in->buf.data + (body.p - in->buf.data) +
             pys_record_explicit(&in->protect);
     if (!pys_record_open(&in->protect, record, out, &inner, &fault)) {
-        if (fault.alert == PYS_AD_BAD_RECORD_MAC && skip_early(c, record.n))
-            return PYS_TOOK_NOTHING;
+        if (fault.alert == PYS_AD_BAD_RECORD_MAC && pys_early_skipping(c))
+            return skip_early(c, record.n);
         return refuse(c, fault.alert, fault.codes[0] & 0x7fffff);
     }
-    c->early_left = 0;
+    if (c->early != NULL)
+        c->early->skipping = false;
     /* RFC 8449 4: longer than what we said we take, padding included. */
     if (record_too_long(c, record.n))
         return refuse(c, PYS_AD_RECORD_OVERFLOW,

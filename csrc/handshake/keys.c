@@ -1,5 +1,7 @@
 #include "handshake/keys.h"
 
+#include "handshake/early.h"
+
 /*
  * RFC 8446 5.1: no message may span a key change, so nothing may be left
  * over when the keys of what comes in change.
@@ -13,16 +15,23 @@ pys_keys_boundary(pys_conn *c)
     return true;
 }
 
-static bool
-install(pys_hs *hs, int direction, const uint8_t *secret)
+bool
+pys_keys_install(pys_hs *hs, int direction, const pys_suite *suite,
+    const uint8_t *secret)
 {
     pys_flow *flow = &hs->conn->flow[direction];
 
     if (direction == PYS_IN ? !pys_keys_boundary(hs->conn) : !pys_hs_seal(hs))
         return false;
     memcpy(flow->secret, secret, PYS_HASH_MAX);
-    return pys_protect_install(&flow->protect, hs->suite,
-        hs->transcript.scratch, secret, direction == PYS_OUT);
+    return pys_protect_install(&flow->protect, suite, hs->transcript.scratch,
+        secret, direction == PYS_OUT);
+}
+
+static bool
+install(pys_hs *hs, int direction, const uint8_t *secret)
+{
+    return pys_keys_install(hs, direction, hs->suite, secret);
 }
 
 bool
@@ -45,8 +54,10 @@ pys_keys_dummy_ccs(pys_hs *hs)
 bool
 pys_keys_retry(pys_hs *hs)
 {
-    if (!hs->server)
+    if (!hs->server) {
+        pys_keys_early_retry(hs);
         return true;
+    }
     /* RFC 8446 D.4: a server's goes right after its first message. */
     if (!pys_keys_dummy_ccs(hs))
         return false;
@@ -98,10 +109,13 @@ pys_keys_handshake(pys_hs *hs)
     if (hs->server)
         return pys_keys_dummy_ccs(hs) &&
             install(hs, PYS_OUT, k->server_handshake) &&
-            install(hs, PYS_IN, k->client_handshake);
+            ((hs->flags & PYS_HS_EARLY) != 0 ?
+                    pys_keys_early_in(hs) :
+                    install(hs, PYS_IN, k->client_handshake));
     /* From here on an alert goes out encrypted (RFC 8446 6). */
     return install(hs, PYS_IN, k->server_handshake) &&
-        install(hs, PYS_OUT, k->client_handshake);
+        (pys_early_going(hs->conn) ||
+            install(hs, PYS_OUT, k->client_handshake));
 }
 
 bool
@@ -122,6 +136,7 @@ pys_keys_master(pys_hs *hs)
     if (!hs->server)
         return install(hs, PYS_IN, k->server_traffic);
     atomic_store(&hs->conn->state, PYS_ST_TED);
+    hs->half_open = true;
     return install(hs, PYS_OUT, k->server_traffic);
 }
 

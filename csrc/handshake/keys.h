@@ -10,6 +10,22 @@
 /* False, with the fault, if keys would change inside a message. */
 PYS_MUST bool pys_keys_boundary(pys_conn *c);
 
+/* The keys of a secret; what was built before goes out under the old ones. */
+PYS_MUST bool pys_keys_install(pys_hs *hs, int direction,
+    const pys_suite *suite, const uint8_t *secret);
+
+/*
+ * Early data (early.c). After a ClientHello: secrets, and the client's keys;
+ * after ServerHello: the server's. After a HelloRetryRequest and after
+ * EncryptedExtensions: a client's early data that was refused ends. After
+ * EndOfEarlyData: handshake keys of the client's direction.
+ */
+bool pys_keys_early(pys_hs *hs);
+PYS_MUST bool pys_keys_early_in(pys_hs *hs);
+void pys_keys_early_retry(pys_hs *hs);
+bool pys_keys_early_answer(pys_hs *hs);
+bool pys_keys_early_end(pys_hs *hs);
+
 /* After a HelloRetryRequest: nothing but the dummy record. */
 bool pys_keys_retry(pys_hs *hs);
 /* After ServerHello: both directions under handshake keys. */

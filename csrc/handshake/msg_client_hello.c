@@ -386,7 +386,8 @@ client_hello_process(pys_hs *hs, pys_rd *in)
     if (again && !hello_repeats(hs, &h))
         return false;
     /* RFC 8446 4.2.10: a second hello ends early data. */
-    c->early_left = 0;
+    if (again && c->early != NULL)
+        c->early->skipping = false;
 
     /* From here on everything points into our copy, which lives on. */
     if (!pys_keep(&hs->hello, body))

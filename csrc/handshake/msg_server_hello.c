@@ -2,6 +2,7 @@
  * ServerHello, HelloRetryRequest and EncryptedExtensions (RFC 8446 4.1.3,
  * 4.1.4, 4.3.1). The first two have the same type and the same shape.
  */
+#include "handshake/early.h"
 #include "handshake/ext.h"
 #include "handshake/flight.h"
 #include "handshake/psk.h"
@@ -108,6 +109,10 @@ older_version(pys_hs *hs, const hello *h)
         return false;
     if (!downgrade_check(hs, h))
         return false;
+    /* RFC 8446 D.3: our early data would be lost on it. */
+    if (pys_early_going(hs->conn))
+        return pys_fail(hs->conn, PYS_AD_PROTOCOL_VERSION,
+            PYS_R_UNSUPPORTED_PROTOCOL);
     /* RFC 8446 4.1.4: not what the retry said. */
     if ((hs->flags & PYS_HS_RETRIED) != 0)
         return illegal(hs, PYS_R_WRONG_SSL_VERSION);

@@ -193,6 +193,7 @@ ticket_session(pys_conn *c, const uint8_t nonce[NONCE_LEN])
     s->lifetime = (uint32_t)atomic_load(&s->timeout);
     if (s->lifetime > PYS_TICKET_LIFETIME_MAX)
         s->lifetime = PYS_TICKET_LIFETIME_MAX;
+    s->max_early_data = (uint32_t)c->set->numbers[PYS_MAX_EARLY_DATA];
     if (pys_random(add, sizeof(add)) && pys_rd_u32(&in, &s->age_add) &&
         set_psk(c, s, pys_rd_of(nonce, NONCE_LEN)))
         return s;
@@ -210,6 +211,20 @@ ticket_make(pys_conn *c, pys_session *s, pys_buf *out)
     s->n_id = PYS_SESSION_ID_LEN;
     return pys_random(s->id, s->n_id) && pys_buf_add(out, s->id, s->n_id) &&
         pys_session_store(c, s);
+}
+
+/* RFC 8446 4.6.1: how much early data may come with it, if any. */
+static void
+put_extensions(const pys_session *s, pys_wr *w)
+{
+    size_t block = pys_wr_open16(w);
+
+    if (s->max_early_data != 0) {
+        pys_wr_u16(w, PYS_EXT_EARLY_DATA);
+        pys_wr_u16(w, sizeof(uint32_t));
+        pys_wr_u32(w, s->max_early_data);
+    }
+    pys_wr_close16(w, block);
 }
 
 static bool
@@ -232,7 +247,7 @@ ticket_build(pys_hs *hs, pys_wr *w)
     pys_wr_u32(w, s->age_add);
     pys_wr_vec8(w, pys_rd_of(nonce, NONCE_LEN));
     pys_wr_vec16(w, pys_rd_buf(&sealed));
-    pys_wr_u16(w, 0);
+    put_extensions(s, w);
     pys_buf_wipe(&sealed);
     pys_session_announce(c, s);
     return ok && pys_wr_ok(w);
@@ -246,17 +261,24 @@ const pys_msg pys_msg_ticket = {
 
 /* ---- the client -------------------------------------------------------- */
 
+typedef struct ticket_facts {
+    uint32_t lifetime;
+    uint32_t age_add;
+    uint32_t early; /* max_early_data_size */
+} ticket_facts;
+
 /* The session of a ticket that came; a lifetime of 0 says: do not keep it. */
 static bool
-ticket_keep(pys_conn *c, pys_rd nonce, pys_rd ticket, uint32_t lifetime,
-    uint32_t age_add)
+ticket_keep(pys_conn *c, pys_rd nonce, pys_rd ticket,
+    const ticket_facts *facts)
 {
     pys_session *s = pys_session_made(c);
 
     if (s == NULL)
         return pys_fail_internal(c);
-    s->lifetime = lifetime;
-    s->age_add = age_add;
+    s->lifetime = facts->lifetime;
+    s->age_add = facts->age_add;
+    s->max_early_data = facts->early;
     if (!set_psk(c, s, nonce) || !pys_session_name(s, ticket) ||
         !pys_buf_add(&s->ticket, ticket.p, ticket.n)) {
         pys_session_free(s);
@@ -269,8 +291,7 @@ ticket_keep(pys_conn *c, pys_rd nonce, pys_rd ticket, uint32_t lifetime,
 bool
 pys_ticket_process(pys_conn *c, pys_rd *in)
 {
-    uint32_t lifetime;
-    uint32_t age_add;
+    ticket_facts facts;
     pys_rd nonce;
     pys_rd ticket;
     pys_rd exts;
@@ -278,14 +299,14 @@ pys_ticket_process(pys_conn *c, pys_rd *in)
     if (c->role != PYS_CLIENT)
         return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
             PYS_R_UNEXPECTED_MESSAGE);
-    if (!pys_rd_u32(in, &lifetime) || !pys_rd_u32(in, &age_add) ||
+    if (!pys_rd_u32(in, &facts.lifetime) || !pys_rd_u32(in, &facts.age_add) ||
         !pys_rd_vec8(in, &nonce) || !pys_rd_vec16(in, &ticket) ||
         !pys_rd_vec16(in, &exts) || ticket.n == 0)
         return false;
     /* RFC 8446 4.6.1: no more than seven days. */
-    if (lifetime > PYS_TICKET_LIFETIME_MAX)
+    if (facts.lifetime > PYS_TICKET_LIFETIME_MAX)
         return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_EXTENSION);
-    if (!pys_exts_ticket(c, exts))
+    if (!pys_exts_ticket(c, exts, &facts.early))
         return false;
-    return lifetime == 0 || ticket_keep(c, nonce, ticket, lifetime, age_add);
+    return facts.lifetime == 0 || ticket_keep(c, nonce, ticket, &facts);
 }

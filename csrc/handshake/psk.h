@@ -10,6 +10,9 @@
 /* Client: fills in the binder of a whole ClientHello (RFC 8446 4.2.11.2). */
 PYS_MUST bool pys_psk_bind(pys_hs *hs, uint8_t *whole, size_t n);
 
+/* Client: is this session of use for what we offer? */
+bool pys_psk_offers(const pys_conn *c, const pys_session *s);
+
 /* Server: takes a PSK of the first hello, or none. */
 pys_go pys_psk_choose(pys_hs *hs);
 /* Server: the binder of the second hello. */

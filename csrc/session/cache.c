@@ -26,10 +26,14 @@ typedef struct entry {
     struct entry *older;
 } entry;
 
-/* A ticket's use, forgotten at `until` (milliseconds). */
+/*
+ * A ticket's use. Not forgotten before `until`, and not before `life` unless
+ * the place is needed (milliseconds).
+ */
 typedef struct used {
     uint8_t id[REPLAY_ID_LEN];
     int64_t until;
+    int64_t life;
 } used;
 
 struct pys_cache {
@@ -48,6 +52,7 @@ struct pys_cache {
     entry *oldest;
     atomic_flag replay_lock;
     _Atomic(used *) replay; /* made when needed */
+    int64_t since; /* when it was made, milliseconds */
 };
 
 static void
@@ -280,6 +285,7 @@ pys_cache_new(void)
     c->n_buckets = FIRST;
     c->round = FIRST;
     c->size = SIZE_DEFAULT;
+    c->since = pys_now_ms();
     return c;
 }
 
@@ -540,8 +546,8 @@ replay_table(pys_cache *c)
 }
 
 /*
- * Looks through one set. *seen: the id is in. Gives a free place, or NULL,
- * and how many there are.
+ * Looks through one set. *seen: the id is in. Gives the place that is missed
+ * least, or NULL if all are needed, and how many could be had.
  */
 static used *
 free_place(used *set, const uint8_t *id, int64_t now, size_t *n, bool *seen)
@@ -550,19 +556,34 @@ free_place(used *set, const uint8_t *id, int64_t now, size_t *n, bool *seen)
 
     *n = 0;
     for (size_t i = 0; i < REPLAY_WAYS; i++) {
-        if (set[i].until <= now) {
-            place = &set[i];
-            ++*n;
-        } else if (pys_equal(set[i].id, id, REPLAY_ID_LEN)) {
+        if (set[i].life > now && pys_equal(set[i].id, id, REPLAY_ID_LEN))
             *seen = true;
-        }
+        if (set[i].until > now)
+            continue;
+        ++*n;
+        if (place == NULL || set[i].life < place->life)
+            place = &set[i];
     }
     return place;
 }
 
+/* A moment that many milliseconds from now. */
+static int64_t
+later(int64_t now, int64_t ms)
+{
+    return ms > INT64_MAX - now ? INT64_MAX : now + ms;
+}
+
+bool
+pys_cache_covers(const pys_cache *c, int64_t made_ms, int64_t now_ms,
+    int64_t window_ms)
+{
+    return made_ms >= c->since || now_ms - c->since > window_ms;
+}
+
 bool
 pys_cache_first_use(pys_cache *c, const uint8_t id[32], int64_t now_ms,
-    int64_t window_ms)
+    int64_t window_ms, int64_t life_ms)
 {
     used *table = replay_table(c);
     uint64_t hash = sip(c->key, id, REPLAY_ID_LEN);
@@ -573,8 +594,8 @@ pys_cache_first_use(pys_cache *c, const uint8_t id[32], int64_t now_ms,
 
     if (table == NULL || now_ms < 0 || window_ms <= 0)
         return false;
-    if (window_ms > INT64_MAX - now_ms)
-        window_ms = INT64_MAX - now_ms;
+    if (life_ms < window_ms)
+        life_ms = window_ms;
     lock(&c->replay_lock);
     for (size_t i = 0; i < 2; i++) {
         size_t set = (size_t)(hash >> 32 * i) % REPLAY_SETS;
@@ -586,7 +607,8 @@ pys_cache_first_use(pys_cache *c, const uint8_t id[32], int64_t now_ms,
     to = n[0] >= n[1] ? places[0] : places[1];
     if (!seen && to != NULL) {
         memcpy(to->id, id, REPLAY_ID_LEN);
-        to->until = now_ms + window_ms;
+        to->until = later(now_ms, window_ms);
+        to->life = later(now_ms, life_ms);
     }
     unlock(&c->replay_lock);
     return !seen && to != NULL;

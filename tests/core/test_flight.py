@@ -32,6 +32,13 @@ BY_HAND = {
         *END,
     ],
     ("PSK",): [*HELLOS, "server Finished", *END],
+    # RFC 8446 2.3, figure 4.
+    ("PSK", "early data"): [
+        *HELLOS,
+        "server Finished",
+        "EndOfEarlyData",
+        *END,
+    ],
     ("retry",): [*RETRY, *SERVER_FLIGHT, *END],
     ("retry", "client auth"): [*RETRY, *ASKED, *END],
     ("retry", "client auth", "client certificate"): [
@@ -57,6 +64,7 @@ TYPES = {
     "client CertificateVerify": 15,
     "server Finished": 20,
     "client Finished": 20,
+    "EndOfEarlyData": 5,
     "NewSessionTicket": 4,
 }
 
@@ -128,5 +136,6 @@ def test_steps_are_sent_by_the_side_the_rfc_names() -> None:
         "ClientHello (second)",
         "client Certificate",
         "client CertificateVerify",
+        "EndOfEarlyData",
         "client Finished",
     }

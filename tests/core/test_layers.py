@@ -60,8 +60,9 @@ FLOORS = [
     {"capi_bio", "conn_base"},
     {"conn_bio", "conn_info"},
     {"conn_session"},
+    {"conn_early"},
     {"conn"},
-    {"capi_session", "capi_ssl", "capi_verify"},
+    {"capi_early", "capi_session", "capi_ssl", "capi_verify"},
     {"__init__"},
     {"bench", "demo_peer", "openssl", "stdlib", "trace"},
     {"cli", "demo"},
@@ -72,6 +73,7 @@ APART = {"_build"}
 ADAPTERS = {
     "capi",
     "capi_bio",
+    "capi_early",
     "capi_session",
     "capi_ssl",
     "capi_verify",

@@ -74,7 +74,7 @@ class Cache:
     ) -> bool:
         """Ask whether an id is used for the first time."""
         assert len(id) == 32
-        return bool(lib.pys_cache_first_use(self.c, id, now, window))
+        return bool(lib.pys_cache_first_use(self.c, id, now, window, window))
 
 
 def entry(n: int, **wish: Any) -> Any:
