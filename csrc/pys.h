@@ -118,6 +118,8 @@ enum pys_number {
     PYS_REMEMBER_CHAINS, /* 1: keep good verdicts for minutes */
     PYS_MAX_EARLY_DATA, /* said in tickets, bytes; 0: none */
     PYS_RECV_MAX_EARLY_DATA, /* most that is taken */
+    PYS_STATUS_TYPE, /* client: 1 asks for an OCSP response */
+    PYS_ASK_SCTS,    /* client: 1 asks for timestamps (RFC 6962) */
     PYS_N_NUMBERS
 };
 
@@ -142,6 +144,13 @@ size_t pys_settings_list(const pys_settings *s, enum pys_kind kind,
 /* ALPN protocols in wire form (RFC 7301 3.1); checked by the caller. */
 bool pys_settings_set_alpn(pys_settings *s, const uint8_t *p, size_t n);
 const uint8_t *pys_settings_alpn(const pys_settings *s, size_t *n);
+/*
+ * A SignedCertificateTimestampList (RFC 6962 3.3) for clients that ask;
+ * false if it is none, or memory is short. No bytes: none. The limit leaves
+ * room for an OCSP response in the same 65535 bytes (RFC 8446 4.4.2).
+ */
+enum { PYS_SCTS_MAX = 0x2000 };
+bool pys_settings_set_scts(pys_settings *s, const uint8_t *p, size_t n);
 void pys_settings_set_trust(pys_settings *s, pys_trust *t); /* takes a ref */
 pys_trust *pys_settings_trust(const pys_settings *s);       /* borrowed */
 

@@ -25,6 +25,7 @@ enum pys_ask {
     PYS_ASK_EARLY_DATA,   /* may early data be taken? */
     PYS_ASK_FIRST_USE,    /* was this ticket never seen before? */
     PYS_ASK_JUDGE,        /* the peer's chain, instead of a verification */
+    PYS_ASK_STATUS,       /* SSL_CTX_set_tlsext_status_cb(3) */
     PYS_N_ASKS
 };
 
@@ -147,6 +148,17 @@ enum {
 unsigned pys_conn_cache_news(pys_conn *c);
 /* The one that the cache dropped meanwhile: its reference, or NULL. */
 pys_session *pys_conn_dropped_session(pys_conn *c);
+/*
+ * The OCSP response: a server's to staple, a client's as received; NULL for
+ * none. A new one is at most PYS_RESPONSE_MAX bytes, or false.
+ */
+enum { PYS_RESPONSE_MAX = 0xd000 };
+bool pys_conn_set_status(pys_conn *c, const uint8_t *p, size_t n);
+const uint8_t *pys_conn_status(const pys_conn *c, size_t *n);
+/* Server: the client asked for one. */
+bool pys_conn_status_asked(const pys_conn *c);
+/* Client: the SignedCertificateTimestampList received, or NULL. */
+const uint8_t *pys_conn_scts(const pys_conn *c, size_t *n);
 /* SSL_key_update(3): 1 asks the peer for one too. */
 enum pys_io pys_conn_key_update(pys_conn *c, int request);
 

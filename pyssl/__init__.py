@@ -166,6 +166,18 @@ from pyssl.capi_early import (
     SSL_set_recv_max_early_data,
     SSL_write_early_data,
 )
+from pyssl.capi_hello import (
+    SSL_CTX_get_tlsext_status_arg,
+    SSL_CTX_get_tlsext_status_cb,
+    SSL_CTX_get_tlsext_status_type,
+    SSL_CTX_set_tlsext_status_arg,
+    SSL_CTX_set_tlsext_status_cb,
+    SSL_CTX_set_tlsext_status_type,
+    SSL_get_tlsext_status_ocsp_resp,
+    SSL_get_tlsext_status_type,
+    SSL_set_tlsext_status_ocsp_resp,
+    SSL_set_tlsext_status_type,
+)
 from pyssl.capi_session import (
     SSL_CTX_add_session,
     SSL_CTX_flush_sessions,

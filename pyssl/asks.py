@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from pyssl._ffi import bytes_of, ffi, lib, number, text_of
 from pyssl.const import (
+    SSL_AD_BAD_CERTIFICATE_STATUS_RESPONSE,
     SSL_AD_INTERNAL_ERROR,
     SSL_AD_NO_APPLICATION_PROTOCOL,
     SSL_AD_UNRECOGNIZED_NAME,
@@ -39,6 +40,7 @@ _GO_ON = _Reply(lib.PYS_GO_ON)
 _DECLINE = _Reply(lib.PYS_DECLINE)
 _SUSPEND = _Reply(lib.PYS_SUSPEND)
 _INTERNAL = _Reply(lib.PYS_REFUSE, SSL_AD_INTERNAL_ERROR)
+_BAD_STATUS = _Reply(lib.PYS_REFUSE, SSL_AD_BAD_CERTIFICATE_STATUS_RESPONSE)
 
 
 def _alert_in(cell: list[int], who: str) -> int:
@@ -125,6 +127,22 @@ def _session(ssl: SSL, conn: Any) -> _Reply:
     return _GO_ON
 
 
+def _status(ssl: SSL, conn: Any) -> _Reply:
+    """The OCSP response callback (OCSP-2, OCSP-3)."""
+    del conn
+    callback = ssl._ctx._status
+    if callback is None:
+        return _DECLINE
+    result = number(callback(ssl, ssl._ctx._status_arg), "status callback")
+    if ssl._role == lib.PYS_CLIENT:
+        if result > 0:
+            return _GO_ON
+        return _INTERNAL if result < 0 else _BAD_STATUS
+    if result == SSL_TLSEXT_ERR_OK:
+        return _GO_ON
+    return _DECLINE if result == SSL_TLSEXT_ERR_NOACK else _INTERNAL
+
+
 def _certificate(ssl: SSL, conn: Any) -> _Reply:
     """The certificate callbacks (CERT-20, then CERT-18; GE-12)."""
     del conn
@@ -206,6 +224,7 @@ _HANDLERS: dict[int, tuple[Callable[[SSL, Any], _Reply], _Reply]] = {
     lib.PYS_ASK_FIRST_USE: (_first_use, _DECLINE),
     lib.PYS_ASK_VERIFY: (_peer, _INTERNAL),
     lib.PYS_ASK_JUDGE: (_peer, _INTERNAL),
+    lib.PYS_ASK_STATUS: (_status, _INTERNAL),
     lib.PYS_ASK_ALPN: (
         _alpn,
         _Reply(lib.PYS_REFUSE, SSL_AD_NO_APPLICATION_PROTOCOL),

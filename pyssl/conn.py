@@ -15,6 +15,7 @@ from pyssl import asks, err
 from pyssl._ffi import ffi, lib, number, room, source
 from pyssl.conn_bio import Attached
 from pyssl.conn_early import Early
+from pyssl.conn_status import Stapling
 from pyssl.const import (
     BIO_FLAGS_IO_SPECIAL,
     BIO_FLAGS_READ,
@@ -92,7 +93,7 @@ _SPECIAL = {
 }
 
 
-class SSL(Attached, Early):
+class SSL(Attached, Stapling, Early):
     """A TLS connection (SSL_new(3)).
 
     One thread may read while another writes; any other use by several

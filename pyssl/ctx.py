@@ -12,7 +12,7 @@ from pyssl.const import (
     ERR_R_PASSED_NULL_PARAMETER,
     ERR_R_PEM_LIB,
 )
-from pyssl.ctx_session import SessionCalls
+from pyssl.ctx_status import StatusCalls
 from pyssl.exdata import ExCallback, Registry
 from pyssl.identity import (
     PassphraseCallback,
@@ -63,6 +63,7 @@ ASK_VERIFY = 1 << lib.PYS_ASK_VERIFY
 ASK_JUDGE = 1 << lib.PYS_ASK_JUDGE
 ASK_EARLY_DATA = 1 << lib.PYS_ASK_EARLY_DATA
 ASK_FIRST_USE = 1 << lib.PYS_ASK_FIRST_USE
+ASK_STATUS = 1 << lib.PYS_ASK_STATUS
 
 
 class SSL_METHOD:
@@ -184,7 +185,7 @@ class Copied:
         return Copied(**{**mine, **others})
 
 
-class SSL_CTX(SessionCalls):
+class SSL_CTX(StatusCalls):
     """Settings, certificates, trust and callbacks for connections.
 
     What is set here counts for connections made later; the callbacks for
@@ -311,6 +312,8 @@ class SSL_CTX(SessionCalls):
             live |= ASK_SESSION
         if self._anti_replay is not None:
             live |= ASK_FIRST_USE
+        if self._status is not None:
+            live |= ASK_STATUS
         self._set_number(lib.PYS_ASKS, live | self._copied.asks)
         self.live_asks = live
 

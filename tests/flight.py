@@ -9,7 +9,7 @@ import itertools
 from typing import NamedTuple
 
 RETRIED, CLIENT_AUTH, CLIENT_CERT, PSK = 1, 2, 4, 32
-RESUMED, TICKET, EARLY = 64, 128, 256
+RESUMED, TICKET, EARLY, STATUS = 64, 128, 256, 512
 TLS13, TLS12 = 0x0304, 0x0303
 FLAGS = {
     TLS13: {
@@ -24,6 +24,7 @@ FLAGS = {
         "client certificate": CLIENT_CERT,
         "resumed": RESUMED,
         "ticket": TICKET,
+        "status": STATUS,
     },
 }
 # What an optional step depends on: the sender's own decision. Tickets of TLS
@@ -32,6 +33,7 @@ OPTIONAL = {
     "HelloRetryRequest": RETRIED,
     "CertificateRequest": CLIENT_AUTH,
     "NewSessionTicket": 0,
+    "CertificateStatus": STATUS,
 }
 CLIENT = 0
 

@@ -54,6 +54,8 @@ drop_peer(pys_conn *c)
     c->verify_depth = -1;
     pys_buf_wipe(&c->alpn);
     pys_buf_wipe(&c->peer_ca_names);
+    pys_proofs_drop(c, false);
+    c->status_asked = false;
     for (size_t i = 0; i < PYS_N_OFFERS; i++) {
         pys_buf_wipe(&c->offers[0][i]);
         pys_buf_wipe(&c->offers[1][i]);
@@ -141,6 +143,7 @@ pys_conn_free(pys_conn *c)
     if (c == NULL)
         return;
     pys_conn_clear(c);
+    pys_proofs_drop(c, true);
     pys_hosts_wipe(&c->hosts);
     pys_buf_wipe(&c->server_name);
     pys_session_free(c->session);

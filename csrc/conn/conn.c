@@ -45,6 +45,48 @@ pys_keep(pys_buf *to, pys_rd from)
     return pys_buf_add(to, from.p, from.n);
 }
 
+pys_proofs *
+pys_conn_proofs(pys_conn *c)
+{
+    if (c->proofs == NULL) {
+        c->proofs = pys_alloc(sizeof(*c->proofs));
+        if (c->proofs == NULL)
+            return NULL;
+        pys_buf_init(&c->proofs->status, UINT16_MAX);
+        pys_buf_init(&c->proofs->scts, UINT16_MAX);
+    }
+    return c->proofs;
+}
+
+void
+pys_proofs_drop(pys_conn *c, bool all)
+{
+    if (c->proofs == NULL)
+        return;
+    pys_buf_wipe(&c->proofs->scts);
+    if (all || c->role == PYS_CLIENT)
+        pys_buf_wipe(&c->proofs->status);
+    if (all) {
+        pys_free(c->proofs);
+        c->proofs = NULL;
+    }
+}
+
+bool
+pys_scts_check(pys_rd list)
+{
+    pys_rd all;
+    pys_rd one;
+
+    if (!pys_rd_vec16(&list, &all) || !pys_rd_end(&list) || all.n == 0)
+        return false;
+    while (!pys_rd_end(&all)) {
+        if (!pys_rd_vec16(&all, &one) || one.n == 0)
+            return false;
+    }
+    return true;
+}
+
 /* Is this version inside the range and not switched off (VER-1, VER-3)? */
 static bool
 version_allowed(const pys_settings *s, int64_t version, int64_t switched_off)

@@ -40,6 +40,7 @@ struct pys_settings {
     size_t n_id_context;
     pys_buf alpn;     /* wire form, without the outer length */
     pys_buf ca_names; /* each with its 16-bit length */
+    pys_buf scts;     /* of our certificate, with the outer length */
 };
 
 /* SSL_OP_, SSL_MODE_ and SSL_VERIFY_ bits that the core looks at. */
@@ -94,7 +95,8 @@ enum {
     PYS_HS_PSK = 32,         /* authenticated by PSK: no certificates */
     PYS_HS_RESUMED = 64,     /* TLS 1.2: the short form */
     PYS_HS_TICKET = 128,     /* TLS 1.2: the server promised a ticket */
-    PYS_HS_EARLY = 256       /* early data was accepted */
+    PYS_HS_EARLY = 256,      /* early data was accepted */
+    PYS_HS_STATUS = 512      /* an OCSP response is, or may be, stapled */
 };
 
 typedef struct pys_hs pys_hs;
@@ -175,6 +177,7 @@ struct pys_hs {
     pys_buf alpn_chosen; /* server: what goes into the answer */
     bool name_accepted; /* server: acknowledge server_name */
     bool limit_got; /* server: the client sent a record limit */
+    bool scts_asked; /* server: the client wants timestamps */
 
     const pys_identity *id; /* ours, chosen; NULL: none */
     pys_settings *id_owner; /* keeps id alive */
@@ -186,6 +189,12 @@ struct pys_hs {
 };
 
 /* ---- the connection ---------------------------------------------------- */
+
+/* What is shown beside a certificate (handshake/ext_cert.c). */
+typedef struct pys_proofs {
+    pys_buf status; /* OCSPResponse: a server's own, a client's received */
+    pys_buf scts;   /* client: received */
+} pys_proofs;
 
 /* One direction of I/O. A thread that reads owns one, a writer the other. */
 typedef struct pys_flow {
@@ -276,6 +285,8 @@ struct pys_conn {
     int verify_depth;
     char *peername;
     pys_buf peer_ca_names;
+    pys_proofs *proofs; /* or NULL: none */
+    bool status_asked; /* server: the client asked for a response */
     pys_buf offers[2][PYS_N_OFFERS]; /* own, peer; kept after a failure */
     pys_session *session; /* to offer; then the one in use */
     pys_session **fresh; /* made or received since last asked */
@@ -313,6 +324,14 @@ PYS_MUST bool pys_keylog(pys_hs *hs, const char *label, const uint8_t *secret,
 
 /* Copies a raw list into a buffer, replacing what it held. */
 PYS_MUST bool pys_keep(pys_buf *to, pys_rd from);
+
+/* Made when first needed; NULL if memory is short. */
+PYS_MUST pys_proofs *pys_conn_proofs(pys_conn *c);
+/* Drops what the peer has shown, or all of it. */
+void pys_proofs_drop(pys_conn *c, bool all);
+
+/* RFC 6962 3.3: a list of at least one, none of them empty. */
+PYS_MUST bool pys_scts_check(pys_rd list);
 
 /* True once TLS 1.2 was agreed on. */
 static inline bool

@@ -31,6 +31,7 @@ pys_settings_new(void)
     pys_identities_init(&s->ids);
     pys_buf_init(&s->alpn, UINT16_MAX - 2);
     pys_buf_init(&s->ca_names, UINT16_MAX - 2);
+    pys_buf_init(&s->scts, UINT16_MAX);
     settings_defaults(s);
     return s;
 }
@@ -54,6 +55,7 @@ pys_settings_free(pys_settings *s)
     pys_cache_free(s->cache);
     pys_buf_wipe(&s->alpn);
     pys_buf_wipe(&s->ca_names);
+    pys_buf_wipe(&s->scts);
     pys_free(s);
 }
 
@@ -76,7 +78,8 @@ pys_settings_own(pys_settings *s)
     copy->n_id_context = s->n_id_context;
     if (!pys_identities_copy(&copy->ids, &s->ids) ||
         !pys_keep(&copy->alpn, pys_rd_buf(&s->alpn)) ||
-        !pys_keep(&copy->ca_names, pys_rd_buf(&s->ca_names))) {
+        !pys_keep(&copy->ca_names, pys_rd_buf(&s->ca_names)) ||
+        !pys_keep(&copy->scts, pys_rd_buf(&s->scts))) {
         pys_settings_free(copy);
         return NULL;
     }

@@ -20,6 +20,8 @@ static const struct {
     [PYS_ST_TRCR] = {"TRCR", "SSLv3/TLS read server certificate request"},
     [PYS_ST_TWSC] = {"TWSC", "SSLv3/TLS write certificate"},
     [PYS_ST_TRSC] = {"TRSC", "SSLv3/TLS read server certificate"},
+    [PYS_ST_TWCS] = {"TWCS", "SSLv3/TLS write certificate status"},
+    [PYS_ST_TRCS] = {"TRCS", "SSLv3/TLS read certificate status"},
     [PYS_ST_TWSKE] = {"TWSKE", "SSLv3/TLS write key exchange"},
     [PYS_ST_TRSKE] = {"TRSKE", "SSLv3/TLS read server key exchange"},
     [PYS_ST_TWSD] = {"TWSD", "SSLv3/TLS write server done"},

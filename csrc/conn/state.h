@@ -20,6 +20,8 @@ enum pys_state {
     PYS_ST_TRCR,
     PYS_ST_TWSC,
     PYS_ST_TRSC,
+    PYS_ST_TWCS,
+    PYS_ST_TRCS,
     PYS_ST_TWSKE,
     PYS_ST_TRSKE,
     PYS_ST_TWSD,

@@ -385,6 +385,7 @@ static const stage stages[] = {
     {choose_identity, false},
     {psk_again, true},
     {choose_group, true},
+    {pys_status_choose, false},
     {ask_alpn, false},
     {pys_early_choose, false},
     {pys_early_once, false},

@@ -6,11 +6,8 @@
  */
 static const pys_ext passed_over[] = {
     {.type = PYS_EXT_MAX_FRAGMENT_LENGTH, .where = PYS_IN_CH | PYS_IN_EE},
-    {.type = PYS_EXT_STATUS_REQUEST,
-        .where = PYS_IN_CH | PYS_IN_CR | PYS_IN_CT},
     {.type = PYS_EXT_USE_SRTP, .where = PYS_IN_CH | PYS_IN_EE},
     {.type = PYS_EXT_HEARTBEAT, .where = PYS_IN_CH | PYS_IN_EE},
-    {.type = PYS_EXT_SCT, .where = PYS_IN_CH | PYS_IN_CR | PYS_IN_CT},
     {.type = PYS_EXT_CLIENT_CERT_TYPE, .where = PYS_IN_CH | PYS_IN_EE},
     {.type = PYS_EXT_SERVER_CERT_TYPE, .where = PYS_IN_CH | PYS_IN_EE},
     {.type = PYS_EXT_PADDING, .where = PYS_IN_CH},
@@ -34,6 +31,8 @@ static const pys_ext *const rows[] = {
     &pys_ext_session_ticket,
     &pys_ext_authorities,
     &pys_ext_record_limit,
+    &pys_ext_status,
+    &pys_ext_scts,
     &pys_ext_key_share,
     &pys_ext_cookie,
     &pys_ext_versions,
@@ -48,8 +47,6 @@ static const pys_ext *const rows[] = {
     &passed_over[5],
     &passed_over[6],
     &passed_over[7],
-    &passed_over[8],
-    &passed_over[9],
 };
 
 enum { N_ROWS = PYS_COUNT(rows) };

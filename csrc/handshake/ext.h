@@ -126,6 +126,8 @@ extern const pys_ext pys_ext_extended;      /* ext_12.c */
 extern const pys_ext pys_ext_renegotiation; /* ext_12.c */
 extern const pys_ext pys_ext_session_ticket; /* session12.c */
 extern const pys_ext pys_ext_record_limit; /* ext_limit.c */
+extern const pys_ext pys_ext_status; /* ext_cert.c */
+extern const pys_ext pys_ext_scts;   /* ext_cert.c */
 extern const pys_ext pys_ext_server_name;          /* ext_hello.c */
 extern const pys_ext pys_ext_alpn;                 /* ext_hello.c */
 extern const pys_ext pys_ext_groups;               /* ext_hello.c */

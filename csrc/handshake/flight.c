@@ -146,6 +146,17 @@ const pys_step pys_flight12[] = {
         .got = PYS_ST_TRSC,
     },
     {
+        /* RFC 6066 8. */
+        .name = "CertificateStatus",
+        .when = PYS_HS_STATUS,
+        .unless = PYS_HS_RESUMED,
+        .msg = &pys_msg_certificate_status,
+        .from = PYS_SERVER,
+        .optional = true,
+        .sent = PYS_ST_TWCS,
+        .got = PYS_ST_TRCS,
+    },
+    {
         .name = "ServerKeyExchange",
         .unless = PYS_HS_RESUMED,
         .msg = &pys_msg_server_kx,

@@ -23,6 +23,7 @@ enum {
     PYS_MT_SERVER_KEY_EXCHANGE = 12,
     PYS_MT_SERVER_HELLO_DONE = 14,
     PYS_MT_CLIENT_KEY_EXCHANGE = 16,
+    PYS_MT_CERTIFICATE_STATUS = 22,
     PYS_MT_MESSAGE_HASH = 254
 };
 
@@ -97,6 +98,7 @@ extern const pys_msg pys_msg_end_of_early_data;
 extern const pys_msg pys_msg_ticket;
 extern const pys_msg pys_msg_ticket12;
 extern const pys_msg pys_msg_certificate12;
+extern const pys_msg pys_msg_certificate_status;
 extern const pys_msg pys_msg_certificate_request12;
 extern const pys_msg pys_msg_certificate_verify12;
 extern const pys_msg pys_msg_server_kx;
@@ -124,6 +126,13 @@ pys_go pys_choose(pys_hs *hs);
  * (hs->id, hs->scheme). False with the fault recorded if nothing fits.
  */
 PYS_MUST bool pys_identity_choose(pys_hs *hs);
+
+/*
+ * The application's word on an OCSP response (ext_cert.c): a server's before
+ * it shows one, a client's once the peer is known to own its certificate.
+ */
+pys_go pys_status_choose(pys_hs *hs);
+pys_go pys_status_settle(pys_hs *hs);
 
 /* TLS 1.2: have we a certificate of this kind that the client can check? */
 bool pys_identity_serves(const pys_hs *hs, enum pys_auth auth);

@@ -561,4 +561,5 @@ const pys_msg pys_msg_certificate_verify = {
     .max = 2 + 2 + 65535,
     .build = verify_build,
     .process = verify_process,
+    .settle = pys_status_settle,
 };

@@ -169,6 +169,7 @@ const pys_msg pys_msg_server_done = {
     .max = 0,
     .build = done_build,
     .process = done_process,
+    .settle = pys_status_settle,
 };
 
 /* ---- ClientKeyExchange ------------------------------------------------- */

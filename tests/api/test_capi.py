@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import pyssl as p
-from pyssl import capi_bio, capi_ssl
+from pyssl import capi_bio, capi_hello, capi_ssl
 from tests.api.links import (
     connected,
     make_ends,
@@ -24,7 +24,7 @@ from tests.clauses import CONTRACT, ROOT, clause
 
 FUNCTIONS = [
     (name, value)
-    for module in (capi_ssl, capi_bio)
+    for module in (capi_ssl, capi_bio, capi_hello)
     for name, value in vars(module).items()
     if re.match(r"(SSL|BIO|X509)_", name) and inspect.isroutine(value)
 ]

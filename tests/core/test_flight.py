@@ -111,7 +111,7 @@ def test_steps_when_expanded_give_the_orders_of_the_rfc() -> None:
     assert flight.every_order(flight.TLS13) == BY_HAND
 
 
-@clause("RFC 5246 7.3", "RFC 5077 3.1")
+@clause("RFC 5246 7.3", "RFC 5077 3.1", "RFC 6066 8")
 def test_steps_of_tls12_when_expanded_give_the_orders_of_the_rfc() -> None:
     found = flight.every_order(flight.TLS12)
 
@@ -119,6 +119,11 @@ def test_steps_of_tls12_when_expanded_give_the_orders_of_the_rfc() -> None:
         if "resumed" not in facts:
             with_ticket = [*names[:-2], *NST, *names[-2:]]
             BY_HAND_12[(*facts, "ticket")] = with_ticket
+    # RFC 6066 8: behind the Certificate, so not where there is none.
+    for facts, names in list(BY_HAND_12.items()):
+        at = 2 if "resumed" not in facts else len(names)
+        status = ["CertificateStatus"] if "resumed" not in facts else []
+        BY_HAND_12[(*facts, "status")] = [*names[:at], *status, *names[at:]]
     assert found == BY_HAND_12
 
 

@@ -1,0 +1,46 @@
+"""The man pages' functions by their C names: hellos, and what answers them.
+
+See `capi_ssl` for how they are made.
+"""
+
+from __future__ import annotations
+
+from pyssl.capi import c_name_of
+from pyssl.conn import SSL
+from pyssl.ctx import SSL_CTX
+
+_ctx = c_name_of(SSL_CTX)
+_ssl = c_name_of(SSL)
+
+# ---- OCSP stapling ---------------------------------------------------------
+
+SSL_CTX_set_tlsext_status_type = _ctx(
+    SSL_CTX.set_tlsext_status_type, "SSL_CTX_set_tlsext_status_type"
+)
+SSL_CTX_get_tlsext_status_type = _ctx(
+    SSL_CTX.get_tlsext_status_type, "SSL_CTX_get_tlsext_status_type"
+)
+SSL_CTX_set_tlsext_status_cb = _ctx(
+    SSL_CTX.set_tlsext_status_cb, "SSL_CTX_set_tlsext_status_cb"
+)
+SSL_CTX_get_tlsext_status_cb = _ctx(
+    SSL_CTX.get_tlsext_status_cb, "SSL_CTX_get_tlsext_status_cb"
+)
+SSL_CTX_set_tlsext_status_arg = _ctx(
+    SSL_CTX.set_tlsext_status_arg, "SSL_CTX_set_tlsext_status_arg"
+)
+SSL_CTX_get_tlsext_status_arg = _ctx(
+    SSL_CTX.get_tlsext_status_arg, "SSL_CTX_get_tlsext_status_arg"
+)
+SSL_set_tlsext_status_type = _ssl(
+    SSL.set_tlsext_status_type, "SSL_set_tlsext_status_type"
+)
+SSL_get_tlsext_status_type = _ssl(
+    SSL.get_tlsext_status_type, "SSL_get_tlsext_status_type"
+)
+SSL_set_tlsext_status_ocsp_resp = _ssl(
+    SSL.set_tlsext_status_ocsp_resp, "SSL_set_tlsext_status_ocsp_resp"
+)
+SSL_get_tlsext_status_ocsp_resp = _ssl(
+    SSL.get_tlsext_status_ocsp_resp, "SSL_get_tlsext_status_ocsp_resp"
+)
