@@ -133,6 +133,13 @@ void pys_settings_free(pys_settings *s);
  */
 pys_settings *pys_settings_own(pys_settings *s);
 
+/*
+ * SSL_set_SSL_CTX(3): takes over certificates and what goes with them, trust
+ * too. Session id context and names of CAs only if they are those of before,
+ * which may be NULL. False, and s is of no use, if memory is short.
+ */
+bool pys_settings_adopt(pys_settings *s, const pys_settings *from,
+    const pys_settings *before);
 void pys_settings_set_number(pys_settings *s, enum pys_number which,
     int64_t v);
 int64_t pys_settings_number(const pys_settings *s, enum pys_number which);

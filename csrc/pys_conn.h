@@ -148,6 +148,8 @@ enum {
 unsigned pys_conn_cache_news(pys_conn *c);
 /* The one that the cache dropped meanwhile: its reference, or NULL. */
 pys_session *pys_conn_dropped_session(pys_conn *c);
+/* The body of the ClientHello that a server is answering, or NULL. */
+const uint8_t *pys_conn_client_hello(const pys_conn *c, size_t *n);
 /*
  * The OCSP response: a server's to staple, a client's as received; NULL for
  * none. A new one is at most PYS_RESPONSE_MAX bytes, or false.

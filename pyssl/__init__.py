@@ -167,6 +167,14 @@ from pyssl.capi_early import (
     SSL_write_early_data,
 )
 from pyssl.capi_hello import (
+    SSL_client_hello_get0_ciphers,
+    SSL_client_hello_get0_compression_methods,
+    SSL_client_hello_get0_ext,
+    SSL_client_hello_get0_legacy_version,
+    SSL_client_hello_get0_random,
+    SSL_client_hello_get0_session_id,
+    SSL_client_hello_get1_extensions_present,
+    SSL_client_hello_isv2,
     SSL_CTX_get_tlsext_status_arg,
     SSL_CTX_get_tlsext_status_cb,
     SSL_CTX_get_tlsext_status_type,
@@ -175,6 +183,7 @@ from pyssl.capi_hello import (
     SSL_CTX_set_tlsext_status_type,
     SSL_get_tlsext_status_ocsp_resp,
     SSL_get_tlsext_status_type,
+    SSL_set_SSL_CTX,
     SSL_set_tlsext_status_ocsp_resp,
     SSL_set_tlsext_status_type,
 )
@@ -537,6 +546,7 @@ from pyssl.err import (
     WantX509LookupError,
     ZeroReturnError,
 )
+from pyssl.hello import ClientHello
 from pyssl.names import (
     SSL_select_next_proto,
     X509_verify_cert_error_string,

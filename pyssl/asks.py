@@ -73,6 +73,8 @@ def _server_name(ssl: SSL, conn: Any) -> _Reply:
     """The server name callback (SNI-3)."""
     del conn
     ctx = ssl._ctx
+    if ctx._sni is None:  # SNI-4
+        ctx = ssl._session_ctx
     if ctx._sni is None:
         return _DECLINE
     cell = [SSL_AD_UNRECOGNIZED_NAME]
@@ -113,7 +115,7 @@ def _alpn(ssl: SSL, conn: Any) -> _Reply:
 
 def _session(ssl: SSL, conn: Any) -> _Reply:
     """The callback for sessions by id (SESS-8)."""
-    callback = ssl._ctx._get_session
+    callback = ssl._session_ctx._get_session
     if callback is None:
         return _DECLINE
     n = ffi.new("size_t *")
@@ -201,7 +203,7 @@ def _early_data(ssl: SSL, conn: Any) -> _Reply:
 
 def _first_use(ssl: SSL, conn: Any) -> _Reply:
     """Who knows the tickets that were used (ED-7, RFC 8446 8.1)."""
-    callback = ssl._ctx._anti_replay
+    callback = ssl._session_ctx._anti_replay
     if callback is None:
         return _DECLINE
     expires = ffi.new("int64_t *")

@@ -44,3 +44,35 @@ SSL_set_tlsext_status_ocsp_resp = _ssl(
 SSL_get_tlsext_status_ocsp_resp = _ssl(
     SSL.get_tlsext_status_ocsp_resp, "SSL_get_tlsext_status_ocsp_resp"
 )
+
+# ---- the ClientHello -------------------------------------------------------
+
+SSL_client_hello_isv2 = _ssl(SSL.client_hello_isv2, "SSL_client_hello_isv2")
+SSL_client_hello_get0_legacy_version = _ssl(
+    SSL.client_hello_get0_legacy_version,
+    "SSL_client_hello_get0_legacy_version",
+)
+SSL_client_hello_get0_random = _ssl(
+    SSL.client_hello_get0_random, "SSL_client_hello_get0_random"
+)
+SSL_client_hello_get0_session_id = _ssl(
+    SSL.client_hello_get0_session_id, "SSL_client_hello_get0_session_id"
+)
+SSL_client_hello_get0_ciphers = _ssl(
+    SSL.client_hello_get0_ciphers, "SSL_client_hello_get0_ciphers"
+)
+SSL_client_hello_get0_compression_methods = _ssl(
+    SSL.client_hello_get0_compression_methods,
+    "SSL_client_hello_get0_compression_methods",
+)
+SSL_client_hello_get0_ext = _ssl(
+    SSL.client_hello_get0_ext, "SSL_client_hello_get0_ext"
+)
+SSL_client_hello_get1_extensions_present = _ssl(
+    SSL.client_hello_get1_extensions_present,
+    "SSL_client_hello_get1_extensions_present",
+)
+
+# ---- another context -------------------------------------------------------
+
+SSL_set_SSL_CTX = _ssl(SSL.set_SSL_CTX, "SSL_set_SSL_CTX")

@@ -15,6 +15,7 @@ from pyssl import asks, err
 from pyssl._ffi import ffi, lib, number, room, source
 from pyssl.conn_bio import Attached
 from pyssl.conn_early import Early
+from pyssl.conn_hello import Hellos
 from pyssl.conn_status import Stapling
 from pyssl.const import (
     BIO_FLAGS_IO_SPECIAL,
@@ -93,7 +94,7 @@ _SPECIAL = {
 }
 
 
-class SSL(Attached, Stapling, Early):
+class SSL(Attached, Stapling, Hellos, Early):
     """A TLS connection (SSL_new(3)).
 
     One thread may read while another writes; any other use by several
@@ -220,7 +221,7 @@ class SSL(Attached, Stapling, Early):
 
     def _misfit(self, role: int) -> bool:
         """Tell whether the method of the context forbids a role."""
-        return self._ctx._method.role not in (_NO_ROLE, role)
+        return self._session_ctx._method.role not in (_NO_ROLE, role)
 
     def _handshake(self, conn: Any, role: int, hidden: bool) -> int:
         """Do the next part of the handshake; both locks are held."""
@@ -273,8 +274,8 @@ class SSL(Attached, Stapling, Early):
             and wbio._epoch == self._write_epoch
             and ctx.live_asks | self._copied.asks == self._asks
             and (ctx._keylog is not None) == self._keylogging
-            and (ctx._new_session is None or self._watching)
-            and ctx._method.role in (_NO_ROLE, role)
+            and (self._session_ctx._new_session is None or self._watching)
+            and self._session_ctx._method.role in (_NO_ROLE, role)
             and not err.thread_state().queue
         )
 

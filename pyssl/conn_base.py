@@ -60,6 +60,7 @@ class ConnBase(Identities):
         "_reading_thread",
         "_refs",
         "_role",
+        "_session_ctx",
         "_session_part",
         "_settings",
         "_started",
@@ -89,7 +90,7 @@ class ConnBase(Identities):
         self._wbio: BIO | None = None
         self._read_epoch = self._write_epoch = 0
         self._ex: dict[int, Any] | None = None
-        self._ctx = ctx
+        self._ctx = self._session_ctx = ctx
         self._copied = ctx._copied
         self._asks = ctx.live_asks | self._copied.asks
         self._settings = ctx._snapshot()

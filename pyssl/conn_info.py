@@ -204,7 +204,7 @@ class Info(ConnBase):
         self._alive()
         if self._role in (_CLIENT, _SERVER):
             return int(self._role == _SERVER)
-        return int(self._ctx._method.role != _CLIENT)
+        return int(self._session_ctx._method.role != _CLIENT)
 
     def in_init(self) -> int:
         """Tell whether the handshake is not complete.

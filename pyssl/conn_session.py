@@ -133,7 +133,7 @@ class Resumption(Info):
 
     def _watch(self, conn: Any) -> None:
         """Let the core keep new sessions if somebody may want them."""
-        ctx = self._ctx
+        ctx = self._session_ctx
         wanted = self._role == lib.PYS_CLIENT or ctx._new_session is not None
         if wanted != self._watching:
             self._watching = wanted
@@ -141,11 +141,11 @@ class Resumption(Info):
 
     def _begun(self) -> None:
         """Count a handshake that begins."""
-        self._ctx._count(_SIDES[self._role])
+        self._session_ctx._count(_SIDES[self._role])
 
     def _done(self, conn: Any) -> None:
         """Count a handshake that is complete."""
-        ctx = self._ctx
+        ctx = self._session_ctx
         if lib.pys_conn_resumed(conn):
             ctx._count("hits")
         self._guarded(ctx._good, self, _SIDES[self._role])
@@ -158,7 +158,7 @@ class Resumption(Info):
             if session is None:
                 return
             self._session_part = session._shared
-            self._guarded(self._ctx._fresh, self, session, server)
+            self._guarded(self._session_ctx._fresh, self, session, server)
 
     def _tell_cache(self, conn: Any) -> None:
         """Count what a server found in the cache, and what went."""
@@ -167,8 +167,10 @@ class Resumption(Info):
             return
         for bit, what in _NEWS:
             if news & bit:
-                self._ctx._count(what)
-        self._guarded(self._ctx._gone, lib.pys_conn_dropped_session(conn))
+                self._session_ctx._count(what)
+        self._guarded(
+            self._session_ctx._gone, lib.pys_conn_dropped_session(conn)
+        )
 
     def _guarded(self, call: Any, *arguments: Any) -> None:
         """Call what calls back; keep what it raises for later (CV-7)."""
@@ -183,7 +185,7 @@ class Resumption(Info):
         session = wrap(lib.pys_conn_session(conn))
         if session is not None:
             settings = lib.pys_conn_settings(conn)
-            self._guarded(self._ctx._retire, session, settings)
+            self._guarded(self._session_ctx._retire, session, settings)
 
     def _ended_badly(self, conn: Any) -> bool:
         """Tell whether a connection is given up without close_notify."""

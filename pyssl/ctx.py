@@ -148,10 +148,11 @@ class Copied:
         verify: the callback of SSL_CTX_set_verify(3).
         judge: that of SSL_CTX_set_cert_verify_callback(3), and its argument.
         early: that of SSL_CTX_set_allow_early_data_cb(3), and its argument.
-        asks: the questions that they answer, as PYS_ASKS bits.
+        also: what the first context answers, once another took its place.
+        asks: the questions that all of them answer, as PYS_ASKS bits.
     """
 
-    __slots__ = ("asks", "cert", "early", "hello", "judge", "verify")
+    __slots__ = ("also", "asks", "cert", "early", "hello", "judge", "verify")
 
     def __init__(
         self,
@@ -160,14 +161,17 @@ class Copied:
         verify: VerifyCallback | None = None,
         judge: tuple[CertVerifyCallback, Any] | None = None,
         early: tuple[EarlyDataCallback, Any] | None = None,
+        also: int = 0,
     ) -> None:
         """Put callbacks together; they are never exchanged."""
+        self.also = also
         self.cert = cert
         self.hello = hello
         self.verify = verify
         self.judge = judge
         self.early = early
-        self.asks = 0 if cert is None else ASK_CERT
+        self.asks = also
+        self.asks |= 0 if cert is None else ASK_CERT
         self.asks |= 0 if hello is None else ASK_HELLO
         self.asks |= 0 if verify is None else ASK_VERIFY
         self.asks |= 0 if judge is None else ASK_JUDGE
@@ -181,6 +185,7 @@ class Copied:
             "verify": self.verify,
             "judge": self.judge,
             "early": self.early,
+            "also": self.also,
         }
         return Copied(**{**mine, **others})
 

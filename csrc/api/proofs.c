@@ -1,6 +1,6 @@
 /*
- * What a server shows beside its certificate, for the application: the OCSP
- * response and the timestamps.
+ * What the two sides say in their first words, for the application: the
+ * ClientHello, and what a server shows beside its certificate.
  */
 #include "conn/conn.h"
 
@@ -44,4 +44,12 @@ const uint8_t *
 pys_conn_scts(const pys_conn *c, size_t *n)
 {
     return bytes_or_null(c->proofs == NULL ? NULL : &c->proofs->scts, n);
+}
+
+const uint8_t *
+pys_conn_client_hello(const pys_conn *c, size_t *n)
+{
+    bool there = c->hs != NULL && c->role == PYS_SERVER;
+
+    return bytes_or_null(there ? &c->hs->hello : NULL, n);
 }

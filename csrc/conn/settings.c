@@ -86,3 +86,35 @@ pys_settings_own(pys_settings *s)
     pys_settings_free(s);
     return copy;
 }
+
+bool
+pys_settings_adopt(pys_settings *s, const pys_settings *from,
+    const pys_settings *before)
+{
+    pys_identities ids;
+
+    if (!pys_identities_copy(&ids, &from->ids))
+        return false;
+    pys_identities_wipe(&s->ids);
+    s->ids = ids;
+    pys_trust_free(s->trust);
+    s->trust = pys_trust_up_ref(from->trust);
+    s->numbers[PYS_SECURITY_LEVEL] = from->numbers[PYS_SECURITY_LEVEL];
+    s->lists[PYS_KIND_SCHEME] = from->lists[PYS_KIND_SCHEME];
+    /* Sessions stay those of the first context, if it can have any. */
+    if (s->tickets == NULL)
+        s->tickets = pys_ticket_keys_up_ref(from->tickets);
+    if (s->cache == NULL)
+        s->cache = pys_cache_up_ref(from->cache);
+    if (before != NULL &&
+        pys_rd_is(pys_rd_of(s->id_context, s->n_id_context),
+            pys_rd_of(before->id_context, before->n_id_context))) {
+        memcpy(s->id_context, from->id_context, sizeof(s->id_context));
+        s->n_id_context = from->n_id_context;
+    }
+    if (before != NULL &&
+        pys_rd_is(pys_rd_buf(&s->ca_names), pys_rd_buf(&before->ca_names)) &&
+        !pys_keep(&s->ca_names, pys_rd_buf(&from->ca_names)))
+        return false;
+    return pys_keep(&s->scts, pys_rd_buf(&from->scts));
+}

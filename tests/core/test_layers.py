@@ -46,7 +46,7 @@ CRYPTO_FILES = {
 # below its own.
 FLOORS = [
     {"_pyssl"},
-    {"_ffi", "alert", "capi", "const_bio", "const_reason"},
+    {"_ffi", "alert", "capi", "const_bio", "const_reason", "hello"},
     {"const"},
     {"bio_method", "cipher", "cipher_list", "err", "names"},
     {"exdata"},
@@ -59,7 +59,7 @@ FLOORS = [
     {"ctx"},
     {"bio"},
     {"capi_bio", "conn_base"},
-    {"conn_bio", "conn_info", "conn_status"},
+    {"conn_bio", "conn_hello", "conn_info", "conn_status"},
     {"conn_session"},
     {"conn_early"},
     {"conn"},
