@@ -125,21 +125,29 @@ pys_exts_build(pys_hs *hs, pys_where where, pys_wr *w)
     return pys_wr_ok(w);
 }
 
+static bool
+unsolicited(pys_conn *c)
+{
+    return pys_fail(c, PYS_AD_UNSUPPORTED_EXTENSION,
+        PYS_R_UNSOLICITED_EXTENSION);
+}
+
 /* May this extension stand here at all, and did we ask for it? */
 static bool
 place_check(pys_conn *c, pys_where where, uint32_t asked, size_t i)
 {
+    bool unasked = i == N_ROWS || (asked & row_bit(i)) == 0;
+
+    /* RFC 5246 7.4.1.4: this comes first, whatever else is wrong with it. */
+    if (where == PYS_IN_SH12 && unasked)
+        return unsolicited(c);
     /* RFC 8446 4.2: known, but not specified for this message. */
     if (i < N_ROWS && (rows[i]->where & (unsigned)where) == 0)
         return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_EXTENSION);
-
-    if ((where & ANSWERS) == 0)
-        return true;
     /* RFC 8446 4.2: of all answers a cookie alone comes unasked. */
-    if (i == N_ROWS ||
-        ((asked & row_bit(i)) == 0 && rows[i] != &pys_ext_cookie))
-        return pys_fail(c, PYS_AD_UNSUPPORTED_EXTENSION,
-            PYS_R_UNSOLICITED_EXTENSION);
+    if ((where & ANSWERS) != 0 && unasked &&
+        (i == N_ROWS || rows[i] != &pys_ext_cookie))
+        return unsolicited(c);
     return true;
 }
 

@@ -143,10 +143,10 @@ groups_process(pys_hs *hs, pys_where where, pys_rd *in)
     return rd_ids(in, &list) && pys_offer_take(hs, PYS_OFFER_GROUPS, list);
 }
 
-/* RFC 8446 4.2.7. */
+/* RFC 8446 4.2.7. There are servers that echo it in TLS 1.2. */
 const pys_ext pys_ext_groups = {
     .type = PYS_EXT_SUPPORTED_GROUPS,
-    .where = PYS_IN_CH | PYS_IN_EE,
+    .where = PYS_IN_CH | PYS_IN_EE | PYS_IN_SH12,
     .client = {groups_client_offer, groups_client_build, groups_process},
     .server = {NULL, NULL, groups_process},
 };

@@ -53,6 +53,11 @@ pys_intake_head(pys_conn *c, const uint8_t *bytes, pys_head *head)
     /* RFC 8446 4.2.10: it is protected, though we have no keys (any more). */
     if (pys_early_skipping(c) && head->type == PYS_RT_APPLICATION_DATA)
         sealed = true;
+    /* RFC 5246 6.2.1: the agreed one; who gives up may not know it. */
+    if (pys_is_12(c) && head->version != PYS_TLS1_2 &&
+        (sealed || head->type != PYS_RT_ALERT))
+        return pys_fail(c, PYS_AD_PROTOCOL_VERSION,
+            PYS_R_WRONG_VERSION_NUMBER);
     /* RFC 8446 5.2, RFC 5246 6.2.3. */
     if (sealed && head->len > most)
         return pys_fail(c, PYS_AD_RECORD_OVERFLOW,
@@ -130,7 +135,7 @@ static bool
 is_warning(const pys_conn *c, int level, int alert)
 {
     if (alert == PYS_AD_USER_CANCELED)
-        return true;
+        return level == LEVEL_WARNING || !pys_is_12(c);
     return level == LEVEL_WARNING && c->version != PYS_TLS1_3 &&
         pys_version_min(c->set) == PYS_TLS1_2;
 }

@@ -44,7 +44,9 @@ refuse_renegotiation(pys_conn *c, uint8_t type, pys_rd *body)
             PYS_R_UNEXPECTED_MESSAGE);
     if (++c->n_updates > UPDATES_MAX)
         return pys_fail(c, PYS_AD_HANDSHAKE_FAILURE, PYS_R_NO_RENEGOTIATION);
-    *body = pys_rd_of(NULL, 0);
+    /* A hello is not looked at; a request is empty (RFC 5246 7.4.1.1). */
+    if (c->role == PYS_SERVER)
+        *body = pys_rd_of(NULL, 0);
     atomic_store(&c->refuse_due, 1);
     return true;
 }

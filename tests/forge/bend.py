@@ -64,6 +64,16 @@ def cut(name: str, at: int) -> Bend:
     return body(name, lambda whole: whole[:at])
 
 
+def leave(name: str) -> Bend:
+    """Leave a message out."""
+    return on(name, lambda found: [])
+
+
+def ahead(name: str, *others: Any) -> Bend:
+    """Send other messages before a message."""
+    return on(name, lambda found: [*others, found])
+
+
 def both(*bends: Bend) -> Bend:
     """Give several orders."""
 

@@ -54,8 +54,8 @@ class Peer12(Peer):
         self.ticket = b""
         self.lifetime = 0
         self.session_id = b""
-        self.suites_offered: list[int] = []
         self.schemes_offered: list[int] = []
+        self.finished_sent = b""
 
     @property
     def session(self) -> Session12:
@@ -116,8 +116,8 @@ class Peer12(Peer):
     def finish(self) -> None:
         """Send change_cipher_spec and Finished."""
         self.change()
-        data = self.schedule.finished(self.server)
-        self.emit("finished", m.Finished(data))
+        self.finished_sent = self.schedule.finished(self.server)
+        self.emit("finished", m.Finished(self.finished_sent))
         self.flush()
 
     def _open(self, whole: bytes) -> None:

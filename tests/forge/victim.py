@@ -2,7 +2,8 @@
 
 A `Case` is a row of a table: which section of RFC 8446 it proves, how the
 forge is bent, and what has to come of it. `check(case, server=...)` runs it
-with `pyssl` as that side.
+with `pyssl` as that side. A `Case12` is the same for TLS 1.2, and names its
+RFC.
 """
 
 from __future__ import annotations
@@ -17,14 +18,17 @@ import pyssl as p
 from tests.api import links
 from tests.clauses import clause
 from tests.forge.peer import Alert, ForgeClient, ForgeServer
+from tests.forge.peer12 import ForgeClient12, ForgeServer12
 from tests.pki import ca
 
-CLEAR, HANDSHAKE, APPLICATION = "clear", "handshake", "application"
+CLEAR, SEALED = "clear", "sealed"
+HANDSHAKE, APPLICATION = "handshake", "application"
 
 # The alerts of RFC 8446 6, by number in the tables and by name here.
 UNEXPECTED, BAD_MAC, OVERFLOW, FAILURE = 10, 20, 22, 40
 BAD_CERT, ILLEGAL, DECODE, DECRYPT = 42, 47, 50, 51
 VERSION, MISSING, UNSUPPORTED = 70, 109, 110
+UNSUPPORTED_CERT, FALLBACK, NO_RENEGOTIATION = 43, 86, 100
 
 
 SIDES = pytest.mark.parametrize(
@@ -65,14 +69,29 @@ class Case:
     ids: tuple[str, ...] = ()
 
 
+@dataclass
+class Case12(Case):
+    """A misbehaviour of a peer of TLS 1.2.
+
+    Attributes:
+        rfc: RFC and section, "5246 7.4.2".
+        epoch: "clear" or "sealed".
+    """
+
+    epoch: Union[str, tuple[str, ...]] = CLEAR
+
+
 def table(cases: Iterable[Case]) -> pytest.MarkDecorator:
     """Turn rows into the parameter `case` of a test."""
     params = []
     for case in cases:
-        ids = (f"RFC 8446 {case.rfc}", *case.ids)
+        ids = (f"RFC {case.rfc}", *case.ids)
+        if not isinstance(case, Case12):
+            ids = (f"RFC 8446 {case.rfc}", *case.ids)
         if case.alert is not None:
             ids += ("HS-18", "HS-22", "HS-23", "HS-24")
         label = f"{case.rfc}-{case.name}".replace(" ", "_")
+        assert "[" not in label, label
         params.append(pytest.param(case, id=label, marks=clause(*ids)))
     names = [param.id for param in params]
     twice = {name for name in names if names.count(name) > 1}
@@ -157,23 +176,29 @@ def server(
 def make(case: Case, *, as_server: bool) -> Victim:
     """Make the victim of a case; the forge has its orders."""
     forge: Any
+    wishes = dict(case.wishes)
+    old = isinstance(case, Case12)
+    if old:
+        wishes.setdefault("version", p.TLS1_2_VERSION)
     if as_server:
-        forge = ForgeClient(**case.forge)
+        forge = (ForgeClient12 if old else ForgeClient)(**case.forge)
     else:
-        forge = ForgeServer(**{"identity": ca.leaf(), **case.forge})
+        peer: Any = ForgeServer12 if old else ForgeServer
+        forge = peer(**{"identity": ca.leaf(), **case.forge})
     if case.bend is not None:
         case.bend(forge)
     side = server if as_server else client
-    victim = side(forge, case.prepare, **case.wishes)
+    victim = side(forge, case.prepare, **wishes)
     if as_server:
         forge.start()
         victim.deliver()
     return victim
 
 
-def connected(*, as_server: bool) -> Victim:
-    """Complete a handshake with `pyssl` as that side."""
-    victim = make(Case("4", "plain"), as_server=as_server)
+def connected(*, as_server: bool, old: bool = False) -> Victim:
+    """Complete a handshake with `pyssl` as that side; old: of TLS 1.2."""
+    plain = Case12("5246 7.3", "plain") if old else Case("4", "plain")
+    victim = make(plain, as_server=as_server)
     assert victim.handshake() == (1, 0), links.reasons()
     return victim
 
