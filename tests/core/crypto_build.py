@@ -1,6 +1,6 @@
-"""Builds csrc/base and csrc/crypto alone as a module that tests can call.
+"""Builds csrc/base, crypto and record alone as a module for tests to call.
 
-The test core shows what pys.h has; the crypto layer is below that. So its
+The test core shows what pys.h has; these layers are below that. So its
 own headers are given to cffi here, with the hooks of -DPYS_TEST. The variant
 follows PYSSL_TEST_CORE: with a sanitizer's core comes a sanitizer's module.
 """
@@ -27,7 +27,7 @@ from tests import build_core
 
 MODULE = "_pyssl_crypto"
 CSRC = build_core.ROOT / "csrc"
-FOLDERS = ("base", "crypto")
+FOLDERS = ("base", "crypto", "record")
 HEADERS = (
     "base/base.h",
     "base/buf.h",
@@ -35,7 +35,9 @@ HEADERS = (
     "crypto/crypt.h",
     "crypto/suite.h",
     "crypto/transcript.h",
+    "crypto/keys12.h",
     "crypto/keys13.h",
+    "record/record.h",
 )
 
 # The parts of pys.h that the crypto layer answers for.
