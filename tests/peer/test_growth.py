@@ -75,7 +75,7 @@ def visits(pair: tuple[p.SSL_CTX, p.SSL_CTX]) -> Iterator[bool]:
     or "tsan" in os.environ.get("PYSSL_TEST_CORE", ""),
     reason="needs the resident size of an ordinary process",
 )
-@clause("SESS-1", "RFC 5246 7.3", "RFC 5077 3.1", "RFC 8446 2.2")
+@clause("RFC 5246 7.3", "RFC 5077 3.1", "RFC 8446 2.2")
 @pytest.mark.parametrize("way", WAYS)
 def test_resumption_without_end_does_not_grow(way: str) -> None:
     pair = pair_of(*WAYS[way])
