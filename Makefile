@@ -25,7 +25,7 @@ C_LINT := -std=c11 -D_DEFAULT_SOURCE -DOPENSSL_NO_DEPRECATED -O2 \
 	$(C_WARN) -Icsrc -DPYS_VERSION='"lint"' -fsyntax-only
 
 .PHONY: help build test check lint format typecheck asan tsan clauses table cov \
-	bench demo sdist wheel clean
+	bench demo sdist wheel test-wheel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -113,16 +113,15 @@ sdist: $(STAMPS)/venv
 	$(PY) -m pip install -q build
 	$(PY) -m build --sdist
 
-#: wheel      the wheel, audited and tried in a clean environment
+#: wheel      the wheel, libcrypto inside, audited and built twice, in dist/
 wheel: $(STAMPS)/venv
-	rm -rf build/wheel build/lib* build/bdist* build/temp*
-	$(PY) -m pip wheel -q --no-deps --wheel-dir build/wheel .
-	$(PY) wheels/check.py build/wheel/*.whl
-	$(PY) -m venv --clear build/wheel/venv
-	build/wheel/venv/bin/python -m pip install -q \
-		--disable-pip-version-check build/wheel/*.whl
-	cd build/wheel && venv/bin/python ../../wheels/smoke.py
-	mkdir -p dist && cp build/wheel/*.whl dist/
+	rm -rf dist
+	$(PY) wheels/make.py
+
+#: test-wheel the wheel in a clean environment of every Python there is
+test-wheel: $(STAMPS)/venv
+	test -n "$$(ls dist/*.whl 2>/dev/null)" || $(MAKE) wheel
+	$(PY) wheels/try_wheel.py
 
 #: clean      removes all that was built
 clean:

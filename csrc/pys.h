@@ -57,6 +57,12 @@ bool pys_start(void);
 const char *pys_version(void);
 unsigned long pys_libcrypto_number(void);
 const char *pys_libcrypto_text(void);
+/* The libcrypto whose headers this was compiled with; the compiler. */
+const char *pys_libcrypto_built(void);
+const char *pys_compiler(void);
+bool pys_libcrypto_static(void); /* it is inside the extension */
+/* What libcrypto found the processor to have, as "OPENSSL_ia32cap=..." */
+const char *pys_libcrypto_cpu(void);
 /* libcrypto's words for a packed code, or NULL if it has none. */
 const char *pys_code_library(unsigned long code);
 const char *pys_code_reason(unsigned long code);

@@ -567,6 +567,7 @@ from pyssl.trust import (
 from pyssl.verify import (
     X509_STORE_CTX,
 )
+from pyssl.versions import versions
 from pyssl.x509 import (
     X509,
 )

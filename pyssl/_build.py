@@ -26,6 +26,7 @@ OLDEST = 3  # major version of libcrypto
 C_STANDARD = ["-std=c11", "-D_DEFAULT_SOURCE"]
 C_FLAGS = [*C_STANDARD, "-fvisibility=hidden"]
 C_FLAGS_OPT = [
+    "-g0",  # else the folder of the build decides the bytes
     "-O2",
     "-fstack-protector-strong",
     "-U_FORTIFY_SOURCE",
@@ -145,7 +146,7 @@ def export_flags() -> list[str]:
     """Let the linker export the module's entry point and nothing else."""
     if sys.platform == "darwin":
         return ["-Wl,-exported_symbol,_PyInit__pyssl"]
-    return ["-Wl,-z,relro,-z,now", "-Wl,--as-needed"]
+    return ["-Wl,-z,relro,-z,now", "-Wl,--as-needed", "-Wl,--gc-sections"]
 
 
 def make_builder() -> Any:
@@ -159,7 +160,10 @@ def make_builder() -> Any:
         sources=sources(),
         depends=headers(),
         include_dirs=["csrc"],
-        define_macros=[("PYS_VERSION", f'"{version()}"')],
+        define_macros=[
+            ("PYS_VERSION", f'"{version()}"'),
+            ("PYS_STATIC", str(int(bool(found.objects)))),
+        ],
         extra_compile_args=[*C_FLAGS, *C_FLAGS_OPT, *found.include],
         extra_objects=found.objects,
         extra_link_args=[*found.link, *export_flags()],

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from pyssl._pyssl import ffi, lib
+try:
+    from pyssl._pyssl import ffi, lib
+except ImportError as e:
+    if "subinterpreter" not in str(e):
+        raise
+    raise ImportError(
+        "pyssl cannot be used in a sub-interpreter with a GIL of its own: "
+        "cffi's part of the extension allows those that share the main "
+        "interpreter's GIL only"
+    ) from e
 
 __all__ = [
     "VERSION",

@@ -7,6 +7,9 @@ is added later counts for them all.
 from __future__ import annotations
 
 import os
+import warnings
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from pyssl import err
@@ -15,6 +18,22 @@ from pyssl.const import ERR_LIB_X509
 from pyssl.identity import Path, handle_of, read_file
 from pyssl.settings import new_fault
 from pyssl.x509 import X509
+
+# Where systems keep the bundle of their trust anchors.
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Alpine
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Fedora, CentOS
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",  # Alpine, macOS, OpenBSD
+    "/usr/local/share/certs/ca-root-nss.crt",  # FreeBSD
+)
+
+_NO_TRUST = (
+    "no certificates of the system were found, so every peer will be "
+    "refused: install the system's package (ca-certificates) or certifi, "
+    "name a bundle in SSL_CERT_FILE, or load one with load_verify_locations"
+)
 
 
 class TrustStore:
@@ -60,33 +79,51 @@ class TrustStore:
         return self._did(lib.pys_trust_add_dir, os.fsencode(path))
 
     def load_default(self) -> None:
-        """Take what libcrypto and the environment name, if it is there.
+        """Take what the environment or the system names.
 
-        SSL_CERT_FILE and SSL_CERT_DIR take the place of libcrypto's own
-        file and folder.
+        The first of these that is there: SSL_CERT_FILE and SSL_CERT_DIR of
+        the environment, each in place of libcrypto's own file and folder;
+        where libcrypto's own are missing (it is inside the wheel), the
+        system's bundle, then that of the certifi package. Errors in a file
+        are passed over, as the page says.
+
+        Errors:
+            RuntimeWarning: nothing was found, so every peer will be
+                refused; the text says what to do.
 
         Source: SSL_CTX_set_default_verify_paths(3); contract VFY-8.
         """
+        named = "SSL_CERT_FILE" in os.environ or "SSL_CERT_DIR" in os.environ
         file = os.environ.get("SSL_CERT_FILE") or text_of(
             lib.pys_trust_default_file()
         )
-        if file:
-            try:
-                with open(file, "rb") as opened:
-                    data = opened.read()
-            except OSError:
-                data = b""
-            if data:
-                fault = new_fault()
-                lib.pys_trust_add_pem(self._trust, data, len(data), fault)
         folders = os.environ.get("SSL_CERT_DIR") or text_of(
             lib.pys_trust_default_dir()
         )
-        for folder in (folders or "").split(os.pathsep):
-            if folder:
-                fault = new_fault()
-                name = os.fsencode(folder)
-                lib.pys_trust_add_dir(self._trust, name, fault)
+        there = [
+            folder
+            for folder in (folders or "").split(os.pathsep)
+            if folder and (named or os.path.isdir(folder))
+        ]
+        if not named and not there and not os.path.isfile(file or ""):
+            file = _bundle()
+            if file is None:
+                warnings.warn(_NO_TRUST, RuntimeWarning, stacklevel=4)
+        if file:
+            self._add_file(file)
+        for folder in there:
+            name = os.fsencode(folder)
+            lib.pys_trust_add_dir(self._trust, name, new_fault())
+
+    def _add_file(self, path: str) -> None:
+        """Trust what a file has, if it can be read."""
+        try:
+            with open(path, "rb") as opened:
+                data = opened.read()
+        except OSError:
+            return
+        if data:
+            lib.pys_trust_add_pem(self._trust, data, len(data), new_fault())
 
     def set_flags(self, flags: int) -> int:
         """Set X509_V_FLAG_ bits for later verifications.
@@ -109,3 +146,14 @@ class TrustStore:
             return 1
         err.put_fault(fault)
         return 0
+
+
+def _bundle() -> str | None:
+    """Find the system's bundle, or certifi's; None if there is none."""
+    for path in _BUNDLES:
+        if os.path.isfile(path):
+            return path
+    if find_spec("certifi") is None:
+        return None
+    path = str(import_module("certifi").where())
+    return path if os.path.isfile(path) else None

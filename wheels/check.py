@@ -1,14 +1,16 @@
 """Audits a built wheel: what it needs, what it shows, what it holds.
 
-    python wheels/check.py WHEEL...
+    python wheels/check.py [--static] WHEEL...
 
 The extension may need libcrypto and the C library only, must not know
 libssl, exports its entry point and nothing else, and has none of the hooks
-of the test core.
+of the test core. With --static it may not need libcrypto either, and the
+metadata has OpenSSL's licence and a bill of materials.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
@@ -21,6 +23,11 @@ NEEDED = re.compile(
     r"|libc\.musl-\w+\.so\.1|ld-linux[-\w]*\.so\.\d|ld-musl-\w+\.so\.1"
 )
 ENTRY = "PyInit__pyssl"
+LICENCES = (
+    ".dist-info/licenses/LICENSE",
+    ".dist-info/licenses/LICENSE-OpenSSL.txt",
+    ".cdx.json",
+)
 
 _HEX = re.compile(r"[0-9a-f]+")
 
@@ -46,13 +53,21 @@ def hooks(library: Path) -> bool:
     return b"pys_test_" in library.read_bytes()
 
 
-def faults(library: Path) -> list[str]:
-    """Say everything that is wrong with an extension."""
+def faults(library: Path, *, static: bool = False) -> list[str]:
+    """Say everything that is wrong with an extension.
+
+    Args:
+        library: The file.
+        static: Whether libcrypto must be inside.
+    """
     found = [
         f"needs {name}"
         for name in dynamic_needs(library)
         if NEEDED.fullmatch(name) is None
+        or (static and name.startswith("libcrypto"))
     ]
+    if b"libssl" in library.read_bytes():
+        found.append("names libssl")
     names = exported(library)
     if names != [ENTRY]:
         found.append(f"exports {names}, not {ENTRY} alone")
@@ -61,14 +76,20 @@ def faults(library: Path) -> list[str]:
     return found
 
 
-def wheel_faults(wheel: Path) -> list[str]:
+def wheel_faults(wheel: Path, *, static: bool = False) -> list[str]:
     """Say everything that is wrong with a wheel."""
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as z:
         names = z.namelist()
         found = [
             f"holds {name}"
             for name in names
-            if name.startswith(("tests/", "csrc/", "wheels/"))
+            if not name.startswith("pyssl/")
+            and not name.partition("/")[0].endswith(".dist-info")
+        ]
+        found += [
+            f"lacks {end}"
+            for end in (LICENCES if static else LICENCES[:1])
+            if not any(name.endswith(end) for name in names)
         ]
         if "pyssl/py.typed" not in names:
             found.append("lacks pyssl/py.typed")
@@ -77,7 +98,7 @@ def wheel_faults(wheel: Path) -> list[str]:
             found.append(f"holds {len(extensions)} extensions, not one")
         for name in extensions:
             path = Path(z.extract(name, folder))
-            found += [f"{name} {one}" for one in faults(path)]
+            found += [f"{name} {one}" for one in faults(path, static=static)]
     return found
 
 
@@ -98,13 +119,13 @@ def main() -> int:
     Returns:
         0 if nothing is wrong with any of them.
     """
-    wheels = [Path(name) for name in sys.argv[1:]]
-    if not wheels:
-        print("name a wheel", file=sys.stderr)
-        return 2
+    parser = argparse.ArgumentParser(description="Audit built wheels.")
+    parser.add_argument("--static", action="store_true")
+    parser.add_argument("wheels", nargs="+", type=Path)
+    options = parser.parse_args()
     bad = False
-    for wheel in wheels:
-        found = wheel_faults(wheel)
+    for wheel in options.wheels:
+        found = wheel_faults(wheel, static=options.static)
         bad = bad or bool(found)
         for one in found:
             print(f"{wheel.name}: {one}")

@@ -1,16 +1,20 @@
-"""Shakes hands with an installed pyssl, in memory; for a clean environment.
+"""Shakes hands with an installed pyssl; for a clean environment.
 
     python wheels/smoke.py
 
-Run it outside the source tree. It needs the command openssl for a key and a
-certificate, and nothing from Python but pyssl.
+In memory with itself, with X25519MLKEM768 where libcrypto has it, and over a
+socket with `openssl s_server`. Run it outside the source tree. It needs the
+command openssl, and nothing from Python but pyssl.
 """
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Optional, TypeVar
 
@@ -50,7 +54,28 @@ def new(thing: Optional[Thing]) -> Thing:
     return thing
 
 
-def connect(cert: str, key: str) -> tuple[pyssl.SSL, pyssl.SSL]:
+def client_ctx(cert: str) -> pyssl.SSL_CTX:
+    """Make a context that trusts one certificate and nothing else."""
+    ctx = new(pyssl.SSL_CTX_new(pyssl.TLS_client_method()))
+    done = pyssl.SSL_CTX_load_verify_locations(ctx, cert, None)
+    must(done == 1, "loading the trust store")
+    pyssl.SSL_CTX_set_verify(ctx, pyssl.SSL_VERIFY_PEER, None)
+    return ctx
+
+
+def default_ctx(cert: str) -> pyssl.SSL_CTX:
+    """Make a context that trusts what the system does: SSL_CERT_FILE."""
+    os.environ["SSL_CERT_FILE"] = cert
+    ctx = new(pyssl.SSL_CTX_new(pyssl.TLS_client_method()))
+    done = pyssl.SSL_CTX_set_default_verify_paths(ctx)
+    must(done == 1, "finding the system's trust")
+    pyssl.SSL_CTX_set_verify(ctx, pyssl.SSL_VERIFY_PEER, None)
+    return ctx
+
+
+def connect(
+    cert: str, key: str, group: Optional[str] = None
+) -> tuple[pyssl.SSL, pyssl.SSL]:
     """Join a verifying client and a server by two memory BIOs."""
     ctx = new(pyssl.SSL_CTX_new(pyssl.TLS_server_method()))
     done = pyssl.SSL_CTX_use_certificate_chain_file(ctx, cert)
@@ -60,11 +85,10 @@ def connect(cert: str, key: str) -> tuple[pyssl.SSL, pyssl.SSL]:
     server = new(pyssl.SSL_new(ctx))
     pyssl.SSL_set_accept_state(server)
 
-    ctx = new(pyssl.SSL_CTX_new(pyssl.TLS_client_method()))
-    done = pyssl.SSL_CTX_load_verify_locations(ctx, cert, None)
-    must(done == 1, "loading the trust store")
-    pyssl.SSL_CTX_set_verify(ctx, pyssl.SSL_VERIFY_PEER, None)
-    client = new(pyssl.SSL_new(ctx))
+    client = new(pyssl.SSL_new(client_ctx(cert)))
+    if group is not None:
+        done = pyssl.SSL_set1_groups_list(client, group)
+        must(done == 1, f"asking for {group}")
     must(pyssl.SSL_set1_host(client, HOST) == 1, "setting the name")
     pyssl.SSL_set_connect_state(client)
 
@@ -75,10 +99,9 @@ def connect(cert: str, key: str) -> tuple[pyssl.SSL, pyssl.SSL]:
     return client, server
 
 
-def main() -> int:
-    """Shake hands, send a line, and look for libssl in the process."""
-    with tempfile.TemporaryDirectory() as folder:
-        client, server = connect(*make_certificate(Path(folder)))
+def in_memory(cert: str, key: str, group: Optional[str]) -> str:
+    """Shake hands and send a line; give what was agreed on."""
+    client, server = connect(cert, key, group)
     results = []
     for _ in range(2):
         for ssl in (client, server):
@@ -89,10 +112,64 @@ def main() -> int:
     buf = bytearray(100)
     got = pyssl.SSL_read(server, buf)
     must(bytes(buf[:got]) == LINE, "reading")
+    agreed = pyssl.SSL_get0_group_name(client) or ""
+    must(group in (None, agreed), f"{agreed}: the group")
+    return f"{pyssl.SSL_get_version(client)} {agreed}"
+
+
+def over_socket(cert: str, key: str) -> str:
+    """Shake hands with `openssl s_server` and let it send a line back."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = f"s_server -accept 127.0.0.1:{port} -naccept 1 -rev -quiet"
+    server = subprocess.Popen(
+        ["openssl", *command.split(), "-cert", cert, "-key", key],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with reach(port) as sock:
+            sock.settimeout(None)
+            ssl = new(pyssl.SSL_new(default_ctx(cert)))
+            must(pyssl.SSL_set1_host(ssl, HOST) == 1, "setting the name")
+            must(pyssl.SSL_set_fd(ssl, sock.fileno()) == 1, "the socket")
+            must(pyssl.SSL_connect(ssl) == 1, "shaking hands over a socket")
+            must(pyssl.SSL_write(ssl, LINE) == len(LINE), "writing")
+            buf = bytearray(100)
+            got = pyssl.SSL_read(ssl, buf)
+            back = LINE.rstrip()[::-1] + b"\n"
+            must(bytes(buf[:got]) == back, f"{bytes(buf[:got])!r}: reading")
+            return f"{pyssl.SSL_get_version(ssl)} with openssl s_server"
+    finally:
+        server.kill()
+        server.wait()
+
+
+def reach(port: int) -> socket.socket:
+    """Connect to a server that may still be starting."""
+    until = time.monotonic() + 20
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), 20)
+        except ConnectionRefusedError:
+            must(time.monotonic() < until, "reaching the server")
+            time.sleep(0.05)
+
+
+def main() -> int:
+    """Do it all, and look for libssl in the process."""
+    known = pyssl.versions()
+    groups = [None, *(g for g in known["groups"] if "MLKEM" in g)]
+    with tempfile.TemporaryDirectory() as folder:
+        cert, key = make_certificate(Path(folder))
+        did = [in_memory(cert, key, group) for group in groups]
+        did.append(over_socket(cert, key))
     maps = Path("/proc/self/maps")
     if maps.exists():
         must("libssl" not in maps.read_text("utf-8"), "being without libssl")
-    print(f"smoke: {pyssl.SSL_get_version(client)} from {pyssl.__file__}")
+    print(f"smoke: {known['libcrypto']} ({known['linked']}): {', '.join(did)}")
     return 0
 
 

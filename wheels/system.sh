@@ -35,6 +35,9 @@ need python3-dev has_header
 need python3-venv "$python" -c "import ensurepip, venv"
 need openssl command -v openssl
 need curl command -v curl
+need make command -v make
+need perl command -v perl
+need binutils command -v objdump
 
 [ -n "$missing" ] || exit 0
 

@@ -12,6 +12,10 @@
 #error "the build gives the version of the package as PYS_VERSION"
 #endif
 
+#ifndef PYS_STATIC
+#define PYS_STATIC 0
+#endif
+
 static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
 static bool started;
 
@@ -50,6 +54,38 @@ const char *
 pys_libcrypto_text(void)
 {
     return OpenSSL_version(OPENSSL_VERSION);
+}
+
+const char *
+pys_libcrypto_built(void)
+{
+    return OPENSSL_VERSION_TEXT;
+}
+
+bool
+pys_libcrypto_static(void)
+{
+    return PYS_STATIC != 0;
+}
+
+const char *
+pys_libcrypto_cpu(void)
+{
+    const char *text = OPENSSL_info(OPENSSL_INFO_CPU_SETTINGS);
+
+    return text == NULL ? "" : text;
+}
+
+const char *
+pys_compiler(void)
+{
+#if defined(__clang_version__)
+    return "clang " __clang_version__;
+#elif defined(__GNUC__)
+    return "gcc " __VERSION__;
+#else
+    return "";
+#endif
 }
 
 const char *

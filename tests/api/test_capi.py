@@ -6,6 +6,7 @@ import inspect
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -319,7 +320,7 @@ def test_errno_of_a_transport_failure_can_be_asked_for_later() -> None:
 
 def test_signatures_and_types_are_the_methods() -> None:
     assert str(inspect.signature(p.SSL_read)).startswith("(self, buf")
-    assert (ROOT / "pyssl" / "py.typed").exists()
+    assert (Path(p.__file__).parent / "py.typed").exists()
 
 
 STAR = """

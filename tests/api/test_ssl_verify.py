@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import pyssl as p
+from pyssl import trust
 from tests.api.links import (
     MemLink,
     connected,
@@ -439,3 +441,48 @@ def test_words_for_results_are_libcryptos() -> None:
     assert words(p.X509_V_ERR_CERT_HAS_EXPIRED) == "certificate has expired"
     assert p.X509_V_ERR_INVALID_CA == 79
     assert "CA" in words(79)
+
+
+@pytest.fixture
+def bare_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A system without certificates, and a libcrypto without files."""
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setattr(trust, "_BUNDLES", (str(tmp_path / "bundle.pem"),))
+    monkeypatch.setattr(trust, "find_spec", lambda _name: None)
+    monkeypatch.setattr(trust, "text_of", lambda _text: str(tmp_path / "no"))
+    return tmp_path
+
+
+@clause("VFY-8")
+def test_default_trust_is_the_systems_bundle(
+    ctx: p.SSL_CTX, bare_system: Path
+) -> None:
+    path = bare_system / "bundle.pem"
+    path.write_bytes(ca.authority().cert_pem)
+
+    assert ctx.set_default_verify_paths() == 1
+    assert len(ctx.get_cert_store()) == 1
+
+
+@clause("VFY-8")
+def test_default_trust_is_certifis_where_the_system_has_none(
+    ctx: p.SSL_CTX, bare_system: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = bare_system / "certifi.pem"
+    path.write_bytes(ca.authority().cert_pem)
+    certifi = SimpleNamespace(where=lambda: str(path))
+    monkeypatch.setattr(trust, "find_spec", lambda name: name)
+    monkeypatch.setattr(trust, "import_module", lambda _name: certifi)
+
+    assert ctx.set_default_verify_paths() == 1
+    assert len(ctx.get_cert_store()) == 1
+
+
+@clause("VFY-8")
+def test_default_trust_that_is_nowhere_says_what_to_do(
+    ctx: p.SSL_CTX, bare_system: Path
+) -> None:
+    with pytest.warns(RuntimeWarning, match="SSL_CERT_FILE"):
+        assert ctx.set_default_verify_paths() == 1
+    assert len(ctx.get_cert_store()) == 0

@@ -54,7 +54,7 @@ FLOORS = [
     {"verify"},
     {"bio_core", "report", "session", "settings"},
     {"asks", "bio_state", "identity", "proofs"},
-    {"bio_ctrl", "ctx_session", "trust"},
+    {"bio_ctrl", "ctx_session", "trust", "versions"},
     {"bio_kinds", "ctx_status"},
     {"ctx"},
     {"bio"},
@@ -72,7 +72,7 @@ FLOORS = [
     },
     {"__init__"},
     {"bench", "demo_peer", "openssl", "stdlib", "trace"},
-    {"cli", "demo"},
+    {"__main__", "cli", "demo"},
 ]
 # The builder runs without the package.
 APART = {"_build"}
@@ -90,6 +90,7 @@ ADAPTERS = {
     "cli",
     "demo",
     "demo_peer",
+    "__main__",
     "trace",
     "bench",
 }
