@@ -461,6 +461,18 @@ def use(ssl: p.SSL, own: ca.Identity) -> None:
     assert p.SSL_use_PrivateKey_ASN1(0, ssl, key) == 1
 
 
+@clause("RFC 5246 7.4.4", "RFC 5246 7.4.6")
+@pytest.mark.parametrize("types", [b"\x01", b"\xff"])
+def test_client12_goes_by_the_schemes_not_by_the_types(types: bytes) -> None:
+    # RFC 5246 7.4.6 wants both looked at; nobody does, OpenSSL included.
+    own = ca.leaf("p256")
+    case = Case12("5246 7.4.6", "types", bend.fields(CR, types=types))
+    case.forge = {"request": [0x0403]}
+    case.prepare = lambda ssl: use(ssl, own)
+    chain_sent = check(case, as_server=False).forge.peer_chain
+    assert chain_sent[0] == own.cert_der
+
+
 @clause("RFC 5246 7.4.6")
 def test_client12_whose_key_makes_no_scheme_asked_for_has_none() -> None:
     case = Case12("5246 7.4.6", "none", forge={"request": [0x0401]})

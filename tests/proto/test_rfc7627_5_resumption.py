@@ -58,9 +58,11 @@ class Met:
     own: Optional[p.SSL_SESSION] = None
 
 
-def server_context(tickets: bool, extended: bool = True) -> p.SSL_CTX:
+def server_context(
+    tickets: bool, extended: bool = True, version: int = TLS12
+) -> p.SSL_CTX:
     """Make a context for servers that resume one way."""
-    _, ctx = links.make_contexts(version=TLS12)
+    _, ctx = links.make_contexts(version=version)
     assert p.SSL_CTX_set_session_id_context(ctx, CONTEXT) == 1
     if not tickets:
         p.SSL_CTX_set_options(ctx, p.SSL_OP_NO_TICKET)
@@ -79,9 +81,9 @@ def to_server(ctx: p.SSL_CTX, forge: ForgeClient12) -> Victim:
     return victim
 
 
-def met_server(tickets: bool, **forge: Any) -> Met:
+def met_server(tickets: bool, version: int = TLS12, **forge: Any) -> Met:
     """Let a server and a forge meet for the first time."""
-    met = Met(server_context(tickets), tickets)
+    met = Met(server_context(tickets, version=version), tickets)
     first = ForgeClient12(ticket=b"" if tickets else None, **forge)
     victim = to_server(met.ctx, first)
     assert victim.handshake() == (1, 0), links.reasons()
@@ -121,9 +123,9 @@ def to_client(met: Met, forge: ForgeServer12) -> Victim:
     return Victim(ssl, forge)
 
 
-def met_client(tickets: bool, **forge: Any) -> Met:
+def met_client(tickets: bool, version: int = TLS12, **forge: Any) -> Met:
     """Let a client and a forge meet for the first time."""
-    ctx, _ = links.make_contexts(version=TLS12)
+    ctx, _ = links.make_contexts(version=version)
     met = Met(ctx, tickets)
     session_id = b"" if tickets else b"i" * 32
     first = ForgeServer12(
@@ -161,17 +163,18 @@ def resumed(victim: Victim) -> bool:
 
 
 @WAYS
+@pytest.mark.parametrize("version", [TLS12, 0], ids=["1.2", "both"])
 @pytest.mark.parametrize("extended", [True, False], ids=["EMS", "no-EMS"])
 @clause("RFC 5246 7.3", "RFC 7627 5.3", "RFC 5077 3.1")
 def test_session12_is_resumed_with_the_forge(
-    tickets: bool, extended: bool
+    tickets: bool, extended: bool, version: int
 ) -> None:
-    met = met_server(tickets, extended=extended)
+    met = met_server(tickets, version, extended=extended)
     for _ in range(3):
         victim = back_to_server(met, extended=extended)
         assert resumed(victim)
         close(victim)
-    met = met_client(tickets, extended=extended)
+    met = met_client(tickets, version, extended=extended)
     for _ in range(3):
         victim = back_to_client(met)
         assert resumed(victim)
@@ -322,11 +325,27 @@ WRONG_HELLOS = [
 
 
 @WAYS
+@pytest.mark.parametrize("version", [TLS12, 0], ids=["1.2", "both"])
 @table(WRONG_HELLOS)
-def test_client12_resumed_wrongly_aborts(case: Case12, tickets: bool) -> None:
-    victim = back_to_client(met_client(tickets), case.bend)
+def test_client12_resumed_wrongly_aborts(
+    case: Case12, tickets: bool, version: int
+) -> None:
+    victim = back_to_client(met_client(tickets, version), case.bend)
     result = victim.handshake()
     refused(victim, result, case.alert or 0, case.reason, CLEAR)
+
+
+@WAYS
+@clause("RFC 8446 4.1.3")
+def test_resumption12_has_the_downgrade_mark_too(tickets: bool) -> None:
+    victim = back_to_server(met_server(tickets, 0))
+    assert resumed(victim)
+    assert victim.forge.answer.random[24:] == m.DOWNGRADE_12
+    for mark in (m.DOWNGRADE_12, m.DOWNGRADE_11):
+        order = bend.fields(SH, random=bytes(24) + mark)
+        victim = back_to_client(met_client(tickets, 0), order)
+        reason = p.SSL_R_INAPPROPRIATE_FALLBACK
+        refused(victim, victim.handshake(), ILLEGAL, reason, CLEAR)
 
 
 # A server has sent its Finished by then.
