@@ -80,6 +80,19 @@ class Identities(Settings):
     """Loading and checking of certificates, chains and keys.
 
     Every method returns 1, or 0 with entries in the queue (CERT-1).
+
+    There is room for one certificate of each type of key (CERT-3). The peer
+    gets one whose key can sign with a scheme that it offered; in TLS 1.2 it
+    also fits the suite or the types that the peer takes, and its curve is
+    known there. Of several, in this order: one whose key may sign and whose
+    chain is signed with schemes that the peer knows
+    (signature_algorithms_cert, else signature_algorithms); one that a CA
+    named by the peer has issued; one whose scheme comes first in the peer's
+    list, or in ours with SSL_OP_CIPHER_SERVER_PREFERENCE. In TLS 1.2 a server
+    takes the suite first, among those that go with the best certificate.
+
+    A key or signature that the security level forbids is refused when it is
+    loaded, and again before it is sent.
     """
 
     __slots__ = ()

@@ -238,6 +238,16 @@ class Settings(Owner):
     def set_security_level(self, level: int) -> None:
         """Set the security level, 0 to 5.
 
+        It forbids certificates by their keys (own leaf:
+        SSL_R_EE_KEY_TOO_SMALL, issuer: SSL_R_CA_KEY_TOO_SMALL) and by how
+        they are signed (SSL_R_CA_MD_TOO_WEAK), and suites, groups and
+        signature schemes.
+
+        Args:
+            level: 0 forbids nothing; 1 to 5 what has less than 80, 112, 128,
+                192 and 256 bits of security. From 3 on, tickets hold no
+                session. The default is 2.
+
         Source: SSL_CTX_set_security_level(3).
         """
         self._set_number(lib.PYS_SECURITY_LEVEL, level)

@@ -75,11 +75,23 @@ tickets_ready(pys_settings *s)
     return s->tickets != NULL && s->cache != NULL;
 }
 
+/* SSL_CTX_set_security_level(3). */
+static bool
+strong(const pys_settings *s, const pys_cert *c, bool leaf, pys_fault *f)
+{
+    unsigned reason = pys_cert_weakness(c, leaf, pys_security_bits(s));
+
+    if (reason != 0)
+        pys_fault_code(f, PYS_LIB_SSL, reason);
+    return reason == 0;
+}
+
 bool
 pys_settings_use_cert(pys_settings *s, pys_cert *c, pys_fault *f)
 {
     /* Whoever shows a certificate may give tickets, too. */
-    return tickets_ready(s) && pys_identities_use_cert(&s->ids, c, f);
+    return strong(s, c, true, f) && tickets_ready(s) &&
+        pys_identities_use_cert(&s->ids, c, f);
 }
 
 bool
@@ -97,7 +109,7 @@ pys_settings_check_key(const pys_settings *s, pys_fault *f)
 bool
 pys_settings_add_chain(pys_settings *s, pys_cert *c, pys_fault *f)
 {
-    return pys_identities_add_chain(&s->ids, c, f);
+    return strong(s, c, false, f) && pys_identities_add_chain(&s->ids, c, f);
 }
 
 bool

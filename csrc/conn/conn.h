@@ -74,6 +74,19 @@ pys_setting(const pys_settings *s, enum pys_number which, int64_t bits)
     return (s->numbers[which] & bits) != 0;
 }
 
+/*
+ * Bits of security that the level of SSL_CTX_set_security_level(3) demands.
+ */
+int pys_security_bits(const pys_settings *s);
+
+/* May tickets hold the session itself? Not from level 3 on (SESS-12). */
+static inline bool
+pys_tickets_whole(const pys_settings *s)
+{
+    return !pys_setting(s, PYS_OPTIONS, PYS_OP_NO_TICKET) &&
+        s->numbers[PYS_SECURITY_LEVEL] < 3;
+}
+
 /* ---- the handshake ----------------------------------------------------- */
 
 /* What a handler answers; nothing recorded on FAIL means decode_error. */
@@ -177,6 +190,7 @@ struct pys_hs {
     pys_buf alpn_chosen; /* server: what goes into the answer */
     bool name_accepted; /* server: acknowledge server_name */
     bool limit_got; /* server: the client sent a record limit */
+    bool types_taken[PYS_AUTH_RSA + 1]; /* client: TLS 1.2, by pys_auth */
     bool scts_asked; /* server: the client wants timestamps */
 
     const pys_identity *id; /* ours, chosen; NULL: none */

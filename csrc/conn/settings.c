@@ -3,6 +3,16 @@
  */
 #include "conn/conn.h"
 
+int
+pys_security_bits(const pys_settings *s)
+{
+    static const int bits[] = {0, 80, 112, 128, 192, 256};
+    int64_t level = s->numbers[PYS_SECURITY_LEVEL];
+    int64_t most = (int64_t)PYS_COUNT(bits) - 1;
+
+    return bits[level < 0 ? 0 : level > most ? most : level];
+}
+
 static void
 settings_defaults(pys_settings *s)
 {

@@ -150,33 +150,46 @@ suite_by_theirs(const uint16_t *ours, size_t n, pys_rd theirs)
     return 0;
 }
 
+/* How well our certificates do for each kind of suite; -1: not at all. */
+typedef struct ratings {
+    int of[PYS_AUTH_RSA + 1];
+} ratings;
+
+static ratings
+rate(const pys_hs *hs)
+{
+    ratings r = {{0, 0, 0}};
+
+    if (pys_is_12(hs->conn)) {
+        r.of[PYS_AUTH_ECDSA] = pys_identity_rating(hs, PYS_AUTH_ECDSA);
+        r.of[PYS_AUTH_RSA] = pys_identity_rating(hs, PYS_AUTH_RSA);
+    }
+    return r;
+}
+
 /*
- * Our suites of the version agreed on; of TLS 1.2 those that we have a
- * certificate for which the client can check (RFC 8422 5.1).
+ * Our suites of the version agreed on; of TLS 1.2 those that we have so good
+ * a certificate for (RFC 8422 5.1).
  */
 static size_t
-candidates(const pys_hs *hs, uint16_t *out)
+candidates(const pys_hs *hs, const ratings *r, int least, uint16_t *out)
 {
     uint16_t ours[PYS_LIST_MAX];
     size_t n = pys_suites_of(hs->conn->set, hs->conn->version, ours);
     size_t kept = 0;
 
     for (size_t i = 0; i < n; i++) {
-        const pys_suite *suite = pys_suite_find(ours[i]);
-
-        if (!pys_is_12(hs->conn) || pys_identity_serves(hs, suite->auth))
+        if (r->of[pys_suite_find(ours[i])->auth] >= least)
             out[kept++] = ours[i];
     }
     return kept;
 }
 
 static uint16_t
-suite_pick(const pys_hs *hs)
+suite_among(const pys_hs *hs, const uint16_t *ours, size_t n)
 {
     const pys_settings *set = hs->conn->set;
     pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_SUITES]);
-    uint16_t ours[PYS_LIST_MAX];
-    size_t n = candidates(hs, ours);
     uint16_t id = 0;
 
     if (!pys_setting(set, PYS_OPTIONS, PYS_OP_SERVER_PREFERENCE))
@@ -185,6 +198,24 @@ suite_pick(const pys_hs *hs)
         chacha_first(theirs))
         id = suite_by_ours(ours, n, theirs, true);
     return id != 0 ? id : suite_by_ours(ours, n, theirs, false);
+}
+
+/* One that goes with our best certificate; else one with any. */
+static uint16_t
+suite_pick(const pys_hs *hs)
+{
+    ratings r = rate(hs);
+    int best = r.of[PYS_AUTH_ECDSA] > r.of[PYS_AUTH_RSA] ?
+        r.of[PYS_AUTH_ECDSA] :
+        r.of[PYS_AUTH_RSA];
+    uint16_t ours[PYS_LIST_MAX];
+    uint16_t id = 0;
+
+    if (best >= 0)
+        id = suite_among(hs, ours, candidates(hs, &r, best, ours));
+    if (id == 0 && best > 0)
+        id = suite_among(hs, ours, candidates(hs, &r, 0, ours));
+    return id;
 }
 
 static bool
@@ -217,7 +248,7 @@ count_tickets(pys_hs *hs)
         !(hs->psk_dhe || hs->psk_only))
         return PYS_GO_NEXT;
     /* SESS-12: nothing to come back with. */
-    if (pys_setting(set, PYS_OPTIONS, PYS_OP_NO_TICKET) &&
+    if (!pys_tickets_whole(set) &&
         !pys_setting(set, PYS_CACHE_MODE, PYS_CACHE_SERVER))
         return PYS_GO_NEXT;
     hs->n_tickets = (unsigned)set->numbers[PYS_NUM_TICKETS];

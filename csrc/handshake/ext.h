@@ -113,6 +113,9 @@ size_t pys_versions(const pys_settings *s, uint16_t out[PYS_VERSIONS_MAX]);
 /* Groups of the settings that libcrypto serves, best first (ext_hello.c). */
 size_t pys_groups(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
 
+/* Schemes of the settings that the security level allows, best first. */
+size_t pys_schemes(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
+
 /* Our suites of one version, best first; the answer is how many. */
 size_t pys_suites_of(const pys_settings *s, uint16_t version,
     uint16_t out[PYS_LIST_MAX]);

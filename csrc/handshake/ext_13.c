@@ -28,12 +28,13 @@ pys_suites_of(const pys_settings *s, uint16_t version,
     uint16_t out[PYS_LIST_MAX])
 {
     const pys_list *list = &s->lists[PYS_KIND_SUITE];
+    int bits = pys_security_bits(s);
     size_t n = 0;
 
     for (size_t i = 0; i < list->n; i++) {
         const pys_suite *suite = pys_suite_find(list->ids[i]);
 
-        if (suite != NULL && suite->version == version)
+        if (suite != NULL && suite->version == version && suite->bits >= bits)
             out[n++] = suite->id;
     }
     return n;
@@ -366,8 +367,9 @@ rd_authorities(pys_rd *in, pys_rd *list)
     return true;
 }
 
+/* RFC 8446 4.2.4: a hint about our chain; see msg_cert.c. */
 static bool
-authorities_client_process(pys_hs *hs, pys_where where, pys_rd *in)
+authorities_process(pys_hs *hs, pys_where where, pys_rd *in)
 {
     pys_rd list;
 
@@ -378,22 +380,11 @@ authorities_client_process(pys_hs *hs, pys_where where, pys_rd *in)
         pys_fail_internal(hs->conn);
 }
 
-/* A client's hint about our chain; read, not followed. */
-static bool
-authorities_server_process(pys_hs *hs, pys_where where, pys_rd *in)
-{
-    pys_rd list;
-
-    (void)hs;
-    (void)where;
-    return rd_authorities(in, &list);
-}
-
 /* RFC 8446 4.2.4. */
 const pys_ext pys_ext_authorities = {
     .type = PYS_EXT_CERTIFICATE_AUTHORITIES,
     .where = PYS_IN_CH | PYS_IN_CR,
-    .client = {NULL, NULL, authorities_client_process},
+    .client = {NULL, NULL, authorities_process},
     .server = {authorities_server_offer, authorities_server_build,
-        authorities_server_process},
+        authorities_process},
 };

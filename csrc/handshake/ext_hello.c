@@ -106,12 +106,15 @@ size_t
 pys_groups(const pys_settings *s, uint16_t out[PYS_LIST_MAX])
 {
     const pys_list *list = &s->lists[PYS_KIND_GROUP];
+    int bits = pys_security_bits(s);
     size_t n = 0;
 
     for (size_t i = 0; i < list->n; i++) {
-        if (pys_group_find(list->ids[i]) != NULL &&
-            pys_share_has(list->ids[i]))
-            out[n++] = list->ids[i];
+        const pys_group *group = pys_group_find(list->ids[i]);
+
+        if (group != NULL && group->strength >= bits &&
+            pys_share_has(group->id))
+            out[n++] = group->id;
     }
     return n;
 }
@@ -153,6 +156,22 @@ const pys_ext pys_ext_groups = {
 
 /* ---- signature_algorithms, signature_algorithms_cert ------------------- */
 
+size_t
+pys_schemes(const pys_settings *s, uint16_t out[PYS_LIST_MAX])
+{
+    const pys_list *list = &s->lists[PYS_KIND_SCHEME];
+    int bits = pys_security_bits(s);
+    size_t n = 0;
+
+    for (size_t i = 0; i < list->n; i++) {
+        const pys_scheme *scheme = pys_scheme_find(list->ids[i]);
+
+        if (scheme != NULL && scheme->strength >= bits)
+            out[n++] = scheme->id;
+    }
+    return n;
+}
+
 /* RFC 8446 4.2.3, 4.3.2: whoever wants a certificate sends the list. */
 static bool
 schemes_client_offer(pys_hs *hs, pys_where where)
@@ -171,10 +190,11 @@ schemes_server_offer(pys_hs *hs, pys_where where)
 static bool
 schemes_build(pys_hs *hs, pys_where where, pys_wr *w)
 {
-    const pys_list *list = &hs->conn->set->lists[PYS_KIND_SCHEME];
+    uint16_t ids[PYS_LIST_MAX];
+    size_t n = pys_schemes(hs->conn->set, ids);
 
     (void)where;
-    return wr_ids(hs, w, PYS_OFFER_SCHEMES, list->ids, list->n);
+    return wr_ids(hs, w, PYS_OFFER_SCHEMES, ids, n);
 }
 
 static bool

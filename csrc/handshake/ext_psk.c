@@ -326,9 +326,9 @@ session_of(pys_hs *hs, pys_rd identity)
 {
     const pys_settings *set = hs->conn->set;
     bool old = false;
-    pys_session *s = pys_setting(set, PYS_OPTIONS, PYS_OP_NO_TICKET) ?
-        pys_session_cached(hs, identity) :
-        pys_ticket_open(set->tickets, identity, &old);
+    pys_session *s = pys_tickets_whole(set) ?
+        pys_ticket_open(set->tickets, identity, &old) :
+        pys_session_cached(hs, identity);
 
     if (s != NULL &&
         (!pys_session_serves(hs, s) || pys_suite_find(s->suite) == NULL ||

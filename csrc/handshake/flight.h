@@ -134,7 +134,10 @@ PYS_MUST bool pys_identity_choose(pys_hs *hs);
 pys_go pys_status_choose(pys_hs *hs);
 pys_go pys_status_settle(pys_hs *hs);
 
-/* TLS 1.2: have we a certificate of this kind that the client can check? */
-bool pys_identity_serves(const pys_hs *hs, enum pys_auth auth);
+/*
+ * TLS 1.2: how well a certificate of ours for this kind of suite does for the
+ * client, or -1 if there is none. More is better.
+ */
+int pys_identity_rating(const pys_hs *hs, enum pys_auth auth);
 
 #endif

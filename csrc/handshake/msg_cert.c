@@ -35,6 +35,8 @@ may_use(const pys_hs *hs, const pys_scheme *scheme, const pys_identity *id,
         return pys_scheme_fits(scheme, id->key);
     return pys_scheme_fits12(scheme, id->key) &&
         (auth == PYS_AUTH_ANY || pys_key_auth(id->key) == auth) &&
+        /* RFC 5246 7.4.4, RFC 8422 5.5: the types that a server takes. */
+        (hs->server || hs->types_taken[pys_key_auth(id->key)]) &&
         curve_known(hs, id->key);
 }
 
@@ -63,48 +65,136 @@ auth_wanted(const pys_hs *hs)
     return hs->server && hs->suite != NULL ? hs->suite->auth : PYS_AUTH_ANY;
 }
 
-/* The first scheme of `first` that is in `second` too and that we can make. */
-static void
-choose_from(pys_hs *hs, pys_rd first, pys_rd second)
+/*
+ * How good an identity is for the peer. What it may be unable to verify is
+ * shown only if there is nothing else (RFC 8446 4.4.2.2, 4.4.2.3).
+ */
+enum { OF_KNOWN_CA = 1, VERIFIABLE = 2, BEST = 3 };
+
+/* RFC 8446 4.2.3, RFC 5246 7.4.2: one list may serve both uses. */
+static bool
+signed_well(const pys_hs *hs, pys_cert *c)
 {
-    uint16_t id;
+    pys_rd list = pys_rd_buf(&hs->peer_schemes_cert);
 
-    while (pys_rd_u16(&first, &id)) {
-        const pys_identity *own = slot_for(hs, id, auth_wanted(hs));
-
-        if (own != NULL && pys_rd_has_u16(second, id)) {
-            pys_settings_free(hs->id_owner);
-            hs->id_owner = pys_settings_up_ref(hs->conn->set);
-            hs->id = own;
-            hs->scheme = pys_scheme_find(id);
-            return;
-        }
-    }
+    if (list.n == 0)
+        list = pys_rd_buf(&hs->peer[PYS_OFFER_SCHEMES]);
+    /* RFC 8446 4.4.2.2: nobody verifies what an anchor says of itself. */
+    return list.n == 0 || pys_cert_self_issued(c) ||
+        pys_rd_has_u16(list, pys_cert_signed_with(c));
 }
 
-bool
-pys_identity_serves(const pys_hs *hs, enum pys_auth auth)
+/* RFC 8446 4.2.4: does the peer name who issued this? */
+static bool
+issuer_known(const pys_hs *hs, pys_cert *c)
 {
-    const pys_list *ours = &hs->conn->set->lists[PYS_KIND_SCHEME];
-    pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_SCHEMES]);
+    pys_rd names = pys_rd_buf(&hs->conn->peer_ca_names);
+    pys_rd issuer;
+    pys_rd name;
 
-    for (size_t i = 0; i < ours->n; i++) {
-        if (pys_rd_has_u16(theirs, ours->ids[i]) &&
-            slot_for(hs, ours->ids[i], auth) != NULL)
+    issuer.p = pys_cert_issuer_der(c, &issuer.n);
+    while (pys_rd_vec16(&names, &name)) {
+        if (pys_rd_is(name, issuer))
             return true;
     }
     return false;
+}
+
+static int
+rate(const pys_hs *hs, const pys_identity *id)
+{
+    const pys_identities *ids = &hs->conn->set->ids;
+    bool own = id->n_chain != 0;
+    pys_cert *const *chain = own ? id->chain : ids->extra;
+    size_t n = own ? id->n_chain : ids->n_extra;
+    bool known = pys_buf_size(&hs->conn->peer_ca_names) == 0 ||
+        issuer_known(hs, id->leaf);
+    bool well = pys_cert_may_sign(id->leaf) && signed_well(hs, id->leaf);
+
+    for (size_t i = 0; i < n; i++) {
+        known = known || issuer_known(hs, chain[i]);
+        well = well && signed_well(hs, chain[i]);
+    }
+    return (known ? OF_KNOWN_CA : 0) + (well ? VERIFIABLE : 0);
+}
+
+/* Ratings of all slots; one identity alone is as good as any. */
+static void
+rate_all(const pys_hs *hs, int out[PYS_N_KEY_TYPES])
+{
+    const pys_identity *slots = hs->conn->set->ids.slot;
+    size_t n = 0;
+
+    for (size_t i = 0; i < PYS_N_KEY_TYPES; i++) {
+        out[i] = BEST;
+        n += pys_identity_whole(&slots[i]) ? 1 : 0;
+    }
+    for (size_t i = 0; n > 1 && i < PYS_N_KEY_TYPES; i++) {
+        if (pys_identity_whole(&slots[i]))
+            out[i] = rate(hs, &slots[i]);
+    }
+}
+
+/*
+ * The first scheme of `first` that is in `second` too and that we can make;
+ * a better rated identity goes before a better scheme.
+ */
+static void
+choose_from(pys_hs *hs, pys_rd first, pys_rd second)
+{
+    const pys_identity *slots = hs->conn->set->ids.slot;
+    int rating[PYS_N_KEY_TYPES];
+    int best = -1;
+    uint16_t id;
+
+    rate_all(hs, rating);
+    while (best < BEST && pys_rd_u16(&first, &id)) {
+        const pys_identity *own = slot_for(hs, id, auth_wanted(hs));
+
+        if (own == NULL || rating[own - slots] <= best ||
+            !pys_rd_has_u16(second, id))
+            continue;
+        best = rating[own - slots];
+        hs->id = own;
+        hs->scheme = pys_scheme_find(id);
+    }
+    if (best >= 0) {
+        pys_settings_free(hs->id_owner);
+        hs->id_owner = pys_settings_up_ref(hs->conn->set);
+    }
+}
+
+int
+pys_identity_rating(const pys_hs *hs, enum pys_auth auth)
+{
+    const pys_identity *slots = hs->conn->set->ids.slot;
+    pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_SCHEMES]);
+    uint16_t ours[PYS_LIST_MAX];
+    size_t n = pys_schemes(hs->conn->set, ours);
+    int rating[PYS_N_KEY_TYPES];
+    int best = -1;
+
+    rate_all(hs, rating);
+    for (size_t i = 0; i < n; i++) {
+        const pys_identity *own = slot_for(hs, ours[i], auth);
+
+        if (own != NULL && rating[own - slots] > best &&
+            pys_rd_has_u16(theirs, ours[i]))
+            best = rating[own - slots];
+    }
+    return best;
 }
 
 /* Our own list in the form of the wire. */
 static bool
 own_schemes(const pys_settings *set, pys_buf *out)
 {
-    const pys_list *list = &set->lists[PYS_KIND_SCHEME];
+    uint16_t ids[PYS_LIST_MAX];
+    size_t n = pys_schemes(set, ids);
     pys_wr w = pys_wr_to(out);
 
-    for (size_t i = 0; i < list->n; i++)
-        pys_wr_u16(&w, list->ids[i]);
+    for (size_t i = 0; i < n; i++)
+        pys_wr_u16(&w, ids[i]);
     return pys_wr_ok(&w);
 }
 
@@ -221,24 +311,33 @@ const pys_msg pys_msg_certificate_request = {
 
 /* ---- Certificate ------------------------------------------------------- */
 
-static void
-entry_build(pys_cert *cert, pys_wr *w)
+/* None goes out that the security level forbids (it may have risen). */
+static bool
+entry_build(pys_hs *hs, pys_cert *cert, pys_wr *w)
 {
+    int bits = pys_security_bits(hs->conn->set);
+    unsigned weak = pys_cert_weakness(cert, cert == hs->id->leaf, bits);
     pys_rd der = pys_cert_bytes(cert);
 
+    if (weak != 0)
+        return pys_fail(hs->conn, PYS_AD_INTERNAL_ERROR, weak);
     pys_wr_u24(w, der.n);
     pys_wr_rd(w, der);
+    return true;
 }
 
 /* Certificates behind the leaf; none of them has extensions to tell. */
-static void
-others_build(pys_cert *const *chain, size_t n, bool exts, pys_wr *w)
+static bool
+others_build(pys_hs *hs, pys_cert *const *chain, size_t n, bool exts,
+    pys_wr *w)
 {
     for (size_t i = 0; i < n; i++) {
-        entry_build(chain[i], w);
+        if (!entry_build(hs, chain[i], w))
+            return false;
         if (exts)
             pys_wr_u16(w, 0);
     }
+    return true;
 }
 
 /* CERT-12: with no chain of its own, issuers come from the trust store. */
@@ -248,6 +347,7 @@ issuers_build(pys_hs *hs, bool exts, pys_wr *w)
     const pys_settings *set = hs->id_owner;
     pys_cert *found[PYS_CHAIN_MAX];
     size_t n = 0;
+    bool ok;
 
     if (pys_setting(set, PYS_MODE, PYS_MODE_NO_AUTO_CHAIN) ||
         set->trust == NULL || pys_trust_count(set->trust) == 0)
@@ -255,10 +355,10 @@ issuers_build(pys_hs *hs, bool exts, pys_wr *w)
     if (!pys_trust_issuers(set->trust, hs->id->leaf, found, PYS_COUNT(found),
             &n))
         return false;
-    others_build(found, n, exts, w);
+    ok = others_build(hs, found, n, exts, w);
     for (size_t i = 0; i < n; i++)
         pys_cert_free(found[i]);
-    return true;
+    return ok;
 }
 
 bool
@@ -267,16 +367,14 @@ pys_chain_build(pys_hs *hs, bool exts, pys_wr *w)
     const pys_identity *id = hs->id;
     const pys_identities *ids = &hs->id_owner->ids;
 
-    entry_build(id->leaf, w);
-    if (exts && !pys_exts_build(hs, PYS_IN_CT, w))
+    if (!entry_build(hs, id->leaf, w) ||
+        (exts && !pys_exts_build(hs, PYS_IN_CT, w)))
         return false;
     if (id->n_chain != 0)
-        others_build(id->chain, id->n_chain, exts, w);
-    else if (ids->n_extra != 0)
-        others_build(ids->extra, ids->n_extra, exts, w);
-    else
-        return issuers_build(hs, exts, w);
-    return true;
+        return others_build(hs, id->chain, id->n_chain, exts, w);
+    if (ids->n_extra != 0)
+        return others_build(hs, ids->extra, ids->n_extra, exts, w);
+    return issuers_build(hs, exts, w);
 }
 
 static bool

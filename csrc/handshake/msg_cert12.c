@@ -73,17 +73,27 @@ static bool
 request_build(pys_hs *hs, pys_wr *w)
 {
     static const uint8_t types[] = {RSA_SIGN, ECDSA_SIGN};
-    const pys_list *list = &hs->conn->set->lists[PYS_KIND_SCHEME];
+    uint16_t ids[PYS_LIST_MAX];
+    size_t n = pys_schemes(hs->conn->set, ids);
     size_t at;
 
     hs->flags |= PYS_HS_CLIENT_AUTH;
     pys_wr_vec8(w, pys_rd_of(types, sizeof(types)));
     at = pys_wr_open16(w);
-    for (size_t i = 0; i < list->n; i++)
-        pys_wr_u16(w, list->ids[i]);
+    for (size_t i = 0; i < n; i++)
+        pys_wr_u16(w, ids[i]);
     pys_wr_close16(w, at);
     pys_wr_vec16(w, pys_rd_buf(&hs->conn->set->ca_names));
-    return pys_offer_put(hs, PYS_OFFER_SCHEMES, list->ids, list->n);
+    return pys_offer_put(hs, PYS_OFFER_SCHEMES, ids, n);
+}
+
+/* RFC 5246 7.4.4, RFC 8422 5.5: Edwards curves go with ecdsa_sign. */
+static void
+types_take(pys_hs *hs, pys_rd types)
+{
+    hs->types_taken[PYS_AUTH_RSA] = memchr(types.p, RSA_SIGN, types.n) != NULL;
+    hs->types_taken[PYS_AUTH_ECDSA] = memchr(types.p, ECDSA_SIGN, types.n) !=
+        NULL;
 }
 
 static bool
@@ -110,6 +120,7 @@ request_process(pys_hs *hs, pys_rd *in)
         !pys_rd_vec16(in, &names) || !names_check(names))
         return false;
     hs->flags |= PYS_HS_CLIENT_AUTH;
+    types_take(hs, types);
     return pys_offer_take(hs, PYS_OFFER_SCHEMES, schemes) &&
         (pys_keep(&hs->conn->peer_ca_names, names) ||
             pys_fail_internal(hs->conn));

@@ -67,7 +67,7 @@ hello_start(pys_hs *hs)
         return offer_nothing(hs, PYS_R_NO_PROTOCOLS_AVAILABLE);
     if (pys_suites_offered(set, ids) == 0)
         return offer_nothing(hs, PYS_R_NO_CIPHERS_AVAILABLE);
-    if (set->lists[PYS_KIND_SCHEME].n == 0)
+    if (pys_schemes(set, ids) == 0)
         return offer_nothing(hs, PYS_R_NO_SUITABLE_SIGNATURE_ALGORITHM);
     n = pys_groups(set, ids);
     if (n == 0)
@@ -244,7 +244,6 @@ static bool
 own_lists_keep(pys_hs *hs)
 {
     const pys_settings *set = hs->conn->set;
-    const pys_list *schemes = &set->lists[PYS_KIND_SCHEME];
     uint16_t versions[PYS_VERSIONS_MAX];
     uint16_t ids[PYS_LIST_MAX];
 
@@ -253,7 +252,7 @@ own_lists_keep(pys_hs *hs)
         pys_offer_put(hs, PYS_OFFER_SUITES, ids,
             pys_suites_offered(set, ids)) &&
         pys_offer_put(hs, PYS_OFFER_GROUPS, ids, pys_groups(set, ids)) &&
-        pys_offer_put(hs, PYS_OFFER_SCHEMES, schemes->ids, schemes->n);
+        pys_offer_put(hs, PYS_OFFER_SCHEMES, ids, pys_schemes(set, ids));
 }
 
 /* RFC 8446 4.2.1: our best version that the client's list has; or 0. */

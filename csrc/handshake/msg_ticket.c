@@ -205,7 +205,7 @@ ticket_session(pys_conn *c, const uint8_t nonce[NONCE_LEN])
 static bool
 ticket_make(pys_conn *c, pys_session *s, pys_buf *out)
 {
-    if (!pys_setting(c->set, PYS_OPTIONS, PYS_OP_NO_TICKET))
+    if (pys_tickets_whole(c->set))
         return pys_ticket_seal(c->set->tickets, s, out) &&
             pys_session_name(s, pys_rd_buf(out));
     s->n_id = PYS_SESSION_ID_LEN;

@@ -11,7 +11,7 @@
 static bool
 tickets_on(const pys_hs *hs)
 {
-    return !pys_setting(hs->conn->set, PYS_OPTIONS, PYS_OP_NO_TICKET);
+    return pys_tickets_whole(hs->conn->set);
 }
 
 /* Our session, if it is of TLS 1.2 and may be offered; or NULL. */

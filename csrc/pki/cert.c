@@ -67,6 +67,19 @@ scheme_of(X509 *x)
     return 0;
 }
 
+/* What libcrypto cannot tell has no strength. */
+static int
+sig_bits(X509 *x)
+{
+    int bits = 0;
+
+    if ((X509_get_extension_flags(x) & EXFLAG_SS) != 0)
+        return INT_MAX;
+    if (X509_get_signature_info(x, NULL, NULL, &bits, NULL) != 1)
+        return 0;
+    return bits;
+}
+
 /* False only if memory is short. */
 static bool
 read_fields(pys_cert *c)
@@ -76,6 +89,7 @@ read_fields(pys_cert *c)
     if (pkey != NULL && (c->key = pys_key_of(pkey)) == NULL)
         return false;
     c->signed_with = scheme_of(c->x);
+    c->sig_bits = sig_bits(c->x);
     /* All bits without the extension, none with broken extensions. */
     c->may_sign = (X509_get_key_usage(c->x) & KU_DIGITAL_SIGNATURE) != 0;
     c->self_issued = X509_NAME_cmp(X509_get_subject_name(c->x),
@@ -247,6 +261,16 @@ uint16_t
 pys_cert_signed_with(pys_cert *c)
 {
     return c->signed_with;
+}
+
+unsigned
+pys_cert_weakness(const pys_cert *c, bool leaf, int bits)
+{
+    if (bits == 0)
+        return 0;
+    if (c->key == NULL || pys_key_strength(c->key) < bits)
+        return leaf ? PYS_R_EE_KEY_TOO_SMALL : PYS_R_CA_KEY_TOO_SMALL;
+    return c->sig_bits < bits ? PYS_R_CA_MD_TOO_WEAK : 0;
 }
 
 bool

@@ -26,6 +26,11 @@ pys_key *pys_cert_key(pys_cert *c);
 bool pys_cert_may_sign(pys_cert *c);
 /* Signature scheme that signed the certificate, 0 if TLS has no name. */
 uint16_t pys_cert_signed_with(pys_cert *c);
+/*
+ * What makes it too weak for so many bits of security: the PYS_R_ reason, or
+ * 0. A signature by itself is not looked at.
+ */
+unsigned pys_cert_weakness(const pys_cert *c, bool leaf, int bits);
 /* True if issuer and subject are the same name. */
 bool pys_cert_self_issued(pys_cert *c);
 

@@ -20,6 +20,7 @@ struct pys_cert {
     size_t n_der;
     pys_key *key; /* NULL: not readable */
     uint16_t signed_with;
+    int sig_bits; /* security of the signature; INT_MAX: not looked at */
     bool may_sign;
     bool self_issued;
     atomic_int refs;

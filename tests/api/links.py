@@ -78,6 +78,7 @@ def make_contexts(
     client: Optional[ca.Identity] = None,
     tickets: Optional[int] = None,
     version: int = 0,
+    level: int = 2,
 ) -> tuple[p.SSL_CTX, p.SSL_CTX]:
     """Make a client context and a server context, both of any role.
 
@@ -90,12 +91,14 @@ def make_contexts(
         server, client: Identities other than `ca.leaf(kind)`.
         tickets: How many a server of TLS 1.3 sends, if not two.
         version: The only version of both; 0 for all.
+        level: Security level of the server.
     """
     theirs = server or ca.leaf(kind)
     client_ctx = p.SSL_CTX_new(p.TLS_method())
     server_ctx = p.SSL_CTX_new(p.TLS_method())
     assert client_ctx is not None
     assert server_ctx is not None
+    p.SSL_CTX_set_security_level(server_ctx, level)
     use_identity(server_ctx, theirs)
     if verify:
         assert p.SSL_CTX_load_verify_mem(client_ctx, theirs.ca_pem) == 1

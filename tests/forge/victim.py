@@ -149,6 +149,7 @@ def client(
     """
     wishes.setdefault("version", p.TLS1_3_VERSION)
     wishes.setdefault("server", forge.identity or ca.leaf())
+    wishes.setdefault("level", 0)  # it lends the client its root, no more
     ssl = links.make_ends(**wishes)[0]
     if prepare is not None:
         prepare(ssl)
