@@ -225,6 +225,36 @@ const uint8_t *pys_conn_peer_offer(const pys_conn *c,
 const uint8_t *pys_conn_own_offer(const pys_conn *c, enum pys_offer_list which,
     size_t *n);
 
+/*
+ * Notices (SSL_CTX_set_info_callback(3), SSL_CTX_set_msg_callback(3)): what
+ * happened, in order, kept until it is asked for. While somebody watches,
+ * calls may end with PYS_IO_NEWS so that not too much is kept: fetch it, and
+ * make the same call again.
+ */
+enum {
+    PYS_WATCH_INFO = 1,
+    PYS_WATCH_MSG = 2,
+    PYS_WATCH_LOST = 4 /* memory was short: some notices are missing */
+};
+typedef struct pys_notice {
+    int kind;  /* PYS_WATCH_ */
+    int state; /* SSL_get_state(3) at that time */
+    int where; /* info: SSL_CB_ bits. message: 1 if sent */
+    int ret;   /* info: its argument. message: version */
+    int type;  /* message: content type, 256 or 257 */
+    const uint8_t *p; /* message */
+    size_t n;
+} pys_notice;
+/* Says which kinds are kept, 0 for none; false if memory is short. */
+bool pys_conn_watch(pys_conn *c, unsigned bits);
+/*
+ * The next one, or NULL: of the reading half, to which the handshake
+ * belongs, or of the other. Valid until the next call.
+ */
+const pys_notice *pys_conn_next_notice(pys_conn *c, int writing);
+/* The texts of a state in a notice; as pys_conn_state_text. */
+const char *pys_state_text(int state, bool longer);
+
 /* Key log (SSL_CTX_set_keylog_callback(3)): lines queued since last asked. */
 void pys_conn_keep_keylog(pys_conn *c, bool on);
 /* The next line without newline, or NULL; valid until the next call. */

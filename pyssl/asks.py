@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+from pyssl import notices
 from pyssl._ffi import bytes_of, ffi, lib, number, text_of
 from pyssl.const import (
     SSL_AD_BAD_CERTIFICATE_STATUS_RESPONSE,
@@ -248,23 +249,12 @@ def answer(ssl: SSL, conn: Any) -> bool:
             ssl._parked = e
         reply = failure
     if reply.answer == lib.PYS_SUSPEND:
+        notices.suspended(ssl)
         return False
     lib.pys_conn_answer(
         conn, reply.answer, reply.alert, reply.data, len(reply.data)
     )
     return True
-
-
-class _Unraisable:
-    """Hands an exception to sys.unraisablehook, by going away."""
-
-    __slots__ = ("_raised",)
-
-    def __init__(self, raised: BaseException) -> None:
-        self._raised = raised
-
-    def __del__(self) -> None:
-        raise self._raised
 
 
 def deliver_keylog(ssl: SSL, conn: Any) -> None:
@@ -274,9 +264,5 @@ def deliver_keylog(ssl: SSL, conn: Any) -> None:
         if line is None:
             return
         callback = ssl._ctx._keylog
-        if callback is None:
-            continue
-        try:
-            callback(ssl, line)
-        except BaseException as e:  # noqa: BLE001 - it cannot fail (CV-7)
-            _Unraisable(e)
+        if callback is not None:
+            notices.guarded(callback, ssl, line)

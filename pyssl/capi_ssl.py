@@ -317,6 +317,21 @@ SSL_CTX_get_keylog_callback = _ctx(
     SSL_CTX.get_keylog_callback, "SSL_CTX_get_keylog_callback"
 )
 
+# ---- SSL_CTX: states and messages -------------------------------------------
+
+SSL_CTX_set_info_callback = _ctx(
+    SSL_CTX.set_info_callback, "SSL_CTX_set_info_callback"
+)
+SSL_CTX_get_info_callback = _ctx(
+    SSL_CTX.get_info_callback, "SSL_CTX_get_info_callback"
+)
+SSL_CTX_set_msg_callback = _ctx(
+    SSL_CTX.set_msg_callback, "SSL_CTX_set_msg_callback"
+)
+SSL_CTX_set_msg_callback_arg = _ctx(
+    SSL_CTX.set_msg_callback_arg, "SSL_CTX_set_msg_callback_arg"
+)
+
 # ---- SSL_CTX: application data ---------------------------------------------
 
 SSL_CTX_set_ex_data = _ctx(SSL_CTX.set_ex_data, "SSL_CTX_set_ex_data")
@@ -388,6 +403,13 @@ SSL_pending = _ssl(SSL.pending, "SSL_pending")
 SSL_has_pending = _ssl(SSL.has_pending, "SSL_has_pending")
 SSL_get_shutdown = _ssl(SSL.get_shutdown, "SSL_get_shutdown")
 SSL_set_shutdown = _ssl(SSL.set_shutdown, "SSL_set_shutdown")
+
+SSL_set_info_callback = _ssl(SSL.set_info_callback, "SSL_set_info_callback")
+SSL_get_info_callback = _ssl(SSL.get_info_callback, "SSL_get_info_callback")
+SSL_set_msg_callback = _ssl(SSL.set_msg_callback, "SSL_set_msg_callback")
+SSL_set_msg_callback_arg = _ssl(
+    SSL.set_msg_callback_arg, "SSL_set_msg_callback_arg"
+)
 
 # ---- SSL: settings ---------------------------------------------------------
 

@@ -14,8 +14,8 @@ from typing import Any
 from pyssl import asks, err
 from pyssl._ffi import ffi, lib, number, room, source
 from pyssl.conn_bio import Attached
-from pyssl.conn_early import Early
 from pyssl.conn_hello import Hellos
+from pyssl.conn_notices import Notices
 from pyssl.conn_status import Stapling
 from pyssl.const import (
     BIO_FLAGS_IO_SPECIAL,
@@ -41,6 +41,7 @@ from pyssl.const import (
     SSL_R_BAD_LENGTH,
     SSL_R_UNINITIALIZED,
 )
+from pyssl.notices import deliver
 
 # Bound here because every read and write uses them.
 _do_handshake = lib.pys_conn_handshake
@@ -94,7 +95,7 @@ _SPECIAL = {
 }
 
 
-class SSL(Attached, Stapling, Hellos, Early):
+class SSL(Attached, Stapling, Hellos, Notices):
     """A TLS connection (SSL_new(3)).
 
     One thread may read while another writes; any other use by several
@@ -111,6 +112,8 @@ class SSL(Attached, Stapling, Hellos, Early):
 
     def _serve(self, writing: int) -> None:
         """Do what the core asks of a BIO that Python answers for."""
+        if self._told is not None:
+            deliver(self, self._conn, writing)
         bio = self._wbio if writing else self._rbio
         if bio is None:
             return
@@ -125,6 +128,8 @@ class SSL(Attached, Stapling, Hellos, Early):
             io: The outcome.
             writing: The direction it is about.
         """
+        if self._told is not None:
+            deliver(self, conn, writing)
         want = _NOTHING
         ret = -1
         if io == _DONE:
@@ -168,6 +173,8 @@ class SSL(Attached, Stapling, Hellos, Early):
         try:
             while lib.pys_conn_flush(conn) == _BIO:
                 self._serve(1)
+            if self._told is not None:
+                deliver(self, conn, 1)
         finally:
             self._writer = 0
             self._write_lock.release()
@@ -252,7 +259,7 @@ class SSL(Attached, Stapling, Hellos, Early):
             if io in (_DONE, _WANT_READ):  # the usual ends, in short
                 self._both_note(_NOTHING if io == _DONE else _READING)
                 return 1 if io == _DONE else -1
-            if io == _BIO:
+            if io in _TURNS:
                 self._serve(0)
                 self._serve(1)
             elif io != _ASK or not asks.answer(self, conn):
@@ -508,6 +515,9 @@ class SSL(Attached, Stapling, Hellos, Early):
                 self._writer = me
                 try:
                     n: int = _do_write(self._conn, data, len(data))
+                    while n < 0 and -n == _NEWS:
+                        self._serve(1)
+                        n = _do_write(self._conn, data, len(data))
                     if n > 0:
                         self._write_want = _NOTHING
                         self._writing_thread = me
@@ -540,7 +550,7 @@ class SSL(Attached, Stapling, Hellos, Early):
                 self._writer = me
                 try:
                     n: int = _do_write(conn, view, num)
-                    while n == -_BIO:
+                    while -n in _TURNS:
                         self._serve(1)
                         n = _do_write(conn, view, num)
                     if n >= 0:
@@ -605,6 +615,8 @@ class SSL(Attached, Stapling, Hellos, Early):
                 while io == _BIO:
                     self._serve(1)
                     io = lib.pys_conn_shutdown(conn)
+                if self._told is not None:
+                    deliver(self, conn, 1)
                 if io == _MOVED:  # ours is out, the peer's is to come
                     self._note(_NOTHING, 1)
                     return 0

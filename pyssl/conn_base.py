@@ -19,6 +19,7 @@ from pyssl.const import BIO_CTRL_POP, ERR_LIB_SSL
 from pyssl.ctx import SSL_CTX
 from pyssl.exdata import ExCallback, Registry
 from pyssl.identity import Identities
+from pyssl.notices import NOBODY, Told
 from pyssl.settings import copy_settings
 
 T = TypeVar("T")
@@ -64,6 +65,7 @@ class ConnBase(Identities):
         "_session_part",
         "_settings",
         "_started",
+        "_told",
         "_unsent",
         "_watching",
         "_wbio",
@@ -102,6 +104,9 @@ class ConnBase(Identities):
         self._watching = False
         self._session_part: Any = None  # keeps its application data
         self._parked: BaseException | None = None
+        self._told: Told | None = None  # nobody
+        if ctx._hooks is not NOBODY:
+            self._inform(Told(ctx._hooks))
         self._unsent: Any = None
         self._started = False  # this handshake was prepared once
         self._read_lock = allocate_lock()
@@ -185,6 +190,15 @@ class ConnBase(Identities):
 
     def _retire_session(self, conn: Any) -> None:
         raise NotImplementedError
+
+    # ---- telling -----------------------------------------------------------
+
+    def _inform(self, told: Told) -> None:
+        """Begin to tell what happens; nobody else is inside."""
+        told.bits = told.wanted()
+        if not lib.pys_conn_watch(self._conn, told.bits):
+            raise MemoryError
+        self._told = told
 
     # ---- getting in --------------------------------------------------------
 

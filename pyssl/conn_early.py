@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _DONE = lib.PYS_IO_DONE
 _RETRIES = (lib.PYS_IO_WANT_WRITE, lib.PYS_IO_SYSCALL)
+_TURNS = (lib.PYS_IO_BIO, lib.PYS_IO_NEWS)
 _NOTHING = lib.PYS_NOTHING
 _WRITING = lib.PYS_WRITING
 
@@ -195,7 +196,7 @@ class Early(Resumption):
             self._tell_cache(conn)
             if self._watching:
                 self._tell_sessions(conn)
-            if io == lib.PYS_IO_BIO:
+            if io in _TURNS:
                 self._serve(0)
                 self._serve(1)
             elif io != lib.PYS_IO_ASK or not asks.answer(ssl, conn):

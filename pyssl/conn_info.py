@@ -22,6 +22,7 @@ from pyssl.const import (
     ERR_LIB_SSL,
     SSL_R_SSL3_EXT_INVALID_SERVERNAME,
     SSL_R_TLS_ILLEGAL_EXPORTER_LABEL,
+    SSL_ST_OK,
     TLS1_2_VERSION,
     TLS1_3_VERSION,
 )
@@ -211,7 +212,7 @@ class Info(ConnBase):
 
         Source: SSL_in_init(3); contract 1.5.
         """
-        return int(lib.pys_conn_phase(self._alive()) != _OPEN)
+        return int(not self.is_init_finished())
 
     def in_before(self) -> int:
         """Tell whether the handshake has not begun."""
@@ -219,7 +220,12 @@ class Info(ConnBase):
 
     def is_init_finished(self) -> int:
         """Tell whether the handshake is complete."""
-        return int(lib.pys_conn_phase(self._alive()) == _OPEN)
+        conn = self._alive()
+        told = self._told
+        state = None if told is None else told.state_for(self)
+        if state is not None:  # as it was when this happened
+            return int(state == SSL_ST_OK)
+        return int(lib.pys_conn_phase(conn) == _OPEN)
 
     def in_connect_init(self) -> int:
         """Tell whether a client's handshake is not complete."""
@@ -232,20 +238,25 @@ class Info(ConnBase):
     def get_state(self) -> int:
         """Give the state: 0 before, 1 established, others unspecified.
 
+        Inside an info or message callback: what it is told about.
+
         Source: SSL_get_state(3); contract HS-48.
         """
-        return int(lib.pys_conn_state(self._alive()))
+        conn = self._alive()
+        told = self._told
+        state = None if told is None else told.state_for(self)
+        return int(lib.pys_conn_state(conn) if state is None else state)
 
     def state_string(self) -> str:
         """Give the state as at most six letters.
 
         Source: SSL_state_string(3); contract HS-51.
         """
-        return text_of(lib.pys_conn_state_text(self._alive(), False)) or ""
+        return text_of(lib.pys_state_text(self.get_state(), False)) or ""
 
     def state_string_long(self) -> str:
         """Give the state in words. Source: SSL_state_string(3)."""
-        return text_of(lib.pys_conn_state_text(self._alive(), True)) or ""
+        return text_of(lib.pys_state_text(self.get_state(), True)) or ""
 
     def want_nothing(self) -> int:
         """Tell whether nothing is waited for. Source: SSL_want(3)."""

@@ -14,6 +14,7 @@ from pyssl.const import (
     SSL_SENT_SHUTDOWN,
     TLS1_3_VERSION,
 )
+from pyssl.notices import deliver
 from pyssl.session import SSL_SESSION, wrap
 
 _NEWS = (
@@ -151,7 +152,12 @@ class Resumption(Info):
         self._guarded(ctx._good, self, _SIDES[self._role])
 
     def _tell_sessions(self, conn: Any) -> None:
-        """Hand on the sessions that have come to be (SESS-7)."""
+        """Hand on the sessions that have come to be (SESS-7).
+
+        What happened is told first: a ticket is read before it is a session.
+        """
+        if self._told is not None:
+            deliver(self, conn, 0)
         server = self._role == lib.PYS_SERVER
         while True:
             session = wrap(lib.pys_conn_fresh_session(conn))
@@ -161,7 +167,13 @@ class Resumption(Info):
             self._guarded(self._session_ctx._fresh, self, session, server)
 
     def _tell_cache(self, conn: Any) -> None:
-        """Count what a server found in the cache, and what went."""
+        """Count what a server found in the cache, and what went.
+
+        What happened in the handshake so far is told first.
+        """
+        if self._told is not None:
+            deliver(self, conn, 0)
+            deliver(self, conn, 1)
         news = lib.pys_conn_cache_news(conn)
         if not news:
             return

@@ -12,7 +12,7 @@ from pyssl.const import (
     ERR_R_PASSED_NULL_PARAMETER,
     ERR_R_PEM_LIB,
 )
-from pyssl.ctx_status import StatusCalls
+from pyssl.ctx_notices import NoticeCalls
 from pyssl.exdata import ExCallback, Registry
 from pyssl.identity import (
     PassphraseCallback,
@@ -21,6 +21,7 @@ from pyssl.identity import (
     parse_chain,
     read_file,
 )
+from pyssl.notices import callback
 from pyssl.pkey import EVP_PKEY
 from pyssl.settings import copy_settings, new_fault
 from pyssl.trust import TrustStore
@@ -51,8 +52,6 @@ ClientCertCallback = Callable[
 EarlyDataCallback = Callable[["SSL", Any], int]
 # cb(ssl, ticket's id, seconds since the epoch): True for a first use.
 AntiReplayCallback = Callable[["SSL", bytes, int], bool]
-# cb(ssl, line).
-KeylogCallback = Callable[["SSL", str], None]
 
 ASK_HELLO = 1 << lib.PYS_ASK_CLIENT_HELLO
 ASK_NAME = 1 << lib.PYS_ASK_SERVER_NAME
@@ -102,13 +101,6 @@ def TLS_client_method() -> SSL_METHOD:
 def TLS_server_method() -> SSL_METHOD:
     """Give the method for servers alone."""
     return _SERVER
-
-
-def callback(cb: F) -> F:
-    """Check an argument that must be a callable or None."""
-    if cb is not None and not callable(cb):
-        raise TypeError(f"a callable or None is needed, not {cb!r}")
-    return cb
 
 
 def paired(cb: F | None, arg: Any) -> tuple[F, Any] | None:
@@ -190,7 +182,7 @@ class Copied:
         return Copied(**{**mine, **others})
 
 
-class SSL_CTX(StatusCalls):
+class SSL_CTX(NoticeCalls):
     """Settings, certificates, trust and callbacks for connections.
 
     What is set here counts for connections made later; the callbacks for
@@ -208,7 +200,6 @@ class SSL_CTX(StatusCalls):
         "_client_cert",
         "_copied",
         "_ex",
-        "_keylog",
         "_lock",
         "_method",
         "_passwd",
@@ -249,7 +240,6 @@ class SSL_CTX(StatusCalls):
         self._sni: ServerNameCallback | None = None
         self._sni_arg: Any = None
         self._client_cert: ClientCertCallback | None = None
-        self._keylog: KeylogCallback | None = None
         self._passwd: PassphraseCallback | None = None
         self._passwd_data: Any = None
         super().__init__()
@@ -591,23 +581,6 @@ class SSL_CTX(StatusCalls):
         with self._lock:
             self._anti_replay = callback(cb)
             self._update_asks()
-
-    def set_keylog_callback(self, cb: KeylogCallback | None) -> None:
-        """Set who gets the secrets of connections, as key log lines.
-
-        Args:
-            cb: `cb(ssl, line)`; what it raises goes to sys.unraisablehook.
-                None: nobody.
-
-        Source: SSL_CTX_set_keylog_callback(3); contract KLOG-1.
-        """
-        self._snapshot()
-        self._keylog = callback(cb)
-
-    def get_keylog_callback(self) -> KeylogCallback | None:
-        """Give the key log callback."""
-        self._snapshot()
-        return self._keylog
 
     # ---- application data --------------------------------------------------
 

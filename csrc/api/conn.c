@@ -4,6 +4,7 @@
 #include "conn/conn.h"
 
 #include "api/io.h"
+#include "conn/notice.h"
 #include "handshake/psk.h"
 
 /* Handshake bytes not yet whole: the longest message and a record more. */
@@ -126,6 +127,7 @@ pys_conn_clear(pys_conn *c)
     c->n_nonce = 0;
     pys_buf_wipe(&c->keylog);
     pys_buf_wipe(&c->keylog_line);
+    pys_watch_clear(c->watch);
     pys_fault_init(&c->fault);
     atomic_flag_clear(&c->faulted);
     atomic_store(&c->phase, PYS_BEFORE);
@@ -144,6 +146,7 @@ pys_conn_free(pys_conn *c)
         return;
     pys_conn_clear(c);
     pys_proofs_drop(c, true);
+    pys_watch_free(c->watch);
     pys_hosts_wipe(&c->hosts);
     pys_buf_wipe(&c->server_name);
     pys_session_free(c->session);

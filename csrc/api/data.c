@@ -4,6 +4,7 @@
 #include "api/io.h"
 
 #include "bio/bio.h"
+#include "conn/notice.h"
 #include "handshake/flight.h"
 #include "handshake/intake.h"
 #include "handshake/keys.h"
@@ -64,7 +65,8 @@ message_taken(pys_conn *c)
     pys_flow *in = &c->flow[PYS_IN];
 
     if (pys_setting(c->set, PYS_MODE, PYS_MODE_AUTO_RETRY))
-        return atomic_load(&c->refuse_due) != 0 || c->n_fresh != 0 ?
+        return atomic_load(&c->refuse_due) != 0 || c->n_fresh != 0 ||
+                c->watch != NULL ?
             PYS_IO_NEWS :
             PYS_IO_DONE;
     in->want = PYS_READING;
@@ -109,6 +111,8 @@ read_data(pys_conn *c, uint8_t *out, size_t n, size_t *got, bool peek)
 {
     enum pys_io io = opened(c);
     size_t direct = 0;
+    /* What is told before the data must not be in the caller's buffer. */
+    bool apart = peek || c->watch != NULL;
 
     if (io != PYS_IO_DONE)
         return io;
@@ -123,9 +127,11 @@ read_data(pys_conn *c, uint8_t *out, size_t n, size_t *got, bool peek)
             pys_io_hand_out(c, out, got, peek);
             return PYS_IO_DONE;
         }
-        io = read_turn(c, peek ? NULL : out, peek ? 0 : n, &direct);
+        io = read_turn(c, apart ? NULL : out, apart ? 0 : n, &direct);
         if (io != PYS_IO_DONE)
             return io;
+        if (c->watch != NULL && pys_noted(c, PYS_IN))
+            return PYS_IO_NEWS;
         if (direct != 0) {
             *got = direct;
             return PYS_IO_DONE;
@@ -166,8 +172,11 @@ send_update(pys_conn *c, int due)
     pys_wr_u24(&w, 1);
     pys_wr_u8(&w, due == 2);
     ok = pys_wr_ok(&w) &&
-        pys_record_seal(&out->protect, PYS_RT_HANDSHAKE, pys_rd_buf(&message),
-            0, &out->buf);
+        pys_seal(c, &out->protect, PYS_RT_HANDSHAKE, pys_rd_buf(&message));
+    if (ok && c->watch != NULL)
+        pys_note_post(c, PYS_OUT,
+            c->role == PYS_SERVER ? PYS_ST_TWSKU : PYS_ST_TWCKU,
+            pys_rd_buf(&message));
     pys_buf_wipe(&message);
     out->flush_due = true;
     return ok ? pys_keys_update(c, PYS_OUT) : pys_fail_internal(c);
@@ -190,8 +199,8 @@ seal_next(pys_conn *c, const uint8_t *p)
         return false;
     if (n > c->send_max)
         n = c->send_max;
-    if (!pys_record_seal(&out->protect, PYS_RT_APPLICATION_DATA,
-            pys_rd_of(p + c->w_sealed, n), 0, &out->buf))
+    if (!pys_seal(c, &out->protect, PYS_RT_APPLICATION_DATA,
+            pys_rd_of(p + c->w_sealed, n)))
         return pys_fail_internal(c);
     c->w_sealed += n;
     out->flush_due = true;
@@ -244,6 +253,7 @@ pys_io_write(pys_conn *c, const uint8_t *p, size_t n, bool partial,
     size_t *done)
 {
     enum pys_io io = write_resumes(c, p, n);
+    int half = c->hs != NULL ? PYS_IN : PYS_OUT;
 
     if (io != PYS_IO_DONE)
         return io;
@@ -254,6 +264,8 @@ pys_io_write(pys_conn *c, const uint8_t *p, size_t n, bool partial,
 
         if (io != PYS_IO_DONE)
             return io;
+        if (c->watch != NULL && pys_noted(c, half))
+            return PYS_IO_NEWS;
         if (enough) {
             *done = c->w_sealed;
             c->w_open = false;
@@ -395,5 +407,7 @@ pys_conn_shutdown_read(pys_conn *c)
         if (io != PYS_IO_DONE && io != PYS_IO_CLOSED && io != PYS_IO_MOVED &&
             io != PYS_IO_NEWS)
             return io;
+        if (c->watch != NULL && pys_noted(c, PYS_IN))
+            return PYS_IO_NEWS;
     }
 }

@@ -50,9 +50,7 @@ pys_conn_state(const pys_conn *c)
 const char *
 pys_conn_state_text(const pys_conn *c, bool longer)
 {
-    int state = atomic_load(&c->state);
-
-    return longer ? pys_state_long(state) : pys_state_short(state);
+    return pys_state_text(atomic_load(&c->state), longer);
 }
 
 size_t

@@ -1,6 +1,7 @@
 #include "api/io.h"
 
 #include "bio/bio.h"
+#include "conn/notice.h"
 #include "handshake/flight.h"
 #include "handshake/intake.h"
 
@@ -203,6 +204,10 @@ handshake_begin(pys_conn *c)
     if (c->hs == NULL)
         return pys_fail_internal(c);
     atomic_store(&c->phase, PYS_RUNNING);
+    if (c->watch != NULL) {
+        pys_note_info(c, PYS_IN, PYS_CB_START, 1);
+        pys_note_info(c, PYS_IN, PYS_CB_LOOP, 1);
+    }
     /* RFC 8446 5.1: for middleboxes, the first record of all only. */
     if (c->role == PYS_CLIENT)
         c->flow[PYS_OUT].protect.legacy = 0x0301;
@@ -225,6 +230,8 @@ pys_io_turn(pys_conn *c)
         return io;
     if (go == PYS_GO_DONE) {
         pys_flight_finish(c);
+        if (c->watch != NULL)
+            pys_note_info(c, PYS_IN, PYS_CB_EXIT, 1);
         return PYS_IO_DONE;
     }
     return go == PYS_GO_ASK ? pys_io_asked(c) : PYS_IO_MOVED;
@@ -237,6 +244,9 @@ pys_io_take(pys_conn *c, pys_record_got *got)
 
     switch (io) {
     case PYS_IO_DONE:
+        if (c->watch != NULL && got->took != PYS_TOOK_DATA &&
+            got->took != PYS_TOOK_CLOSED && pys_noted_much(c))
+            return PYS_IO_NEWS;
         return got->took == PYS_TOOK_CLOSED ? PYS_IO_CLOSED : PYS_IO_MOVED;
     case PYS_IO_FAULT:
     case PYS_IO_EOF:
@@ -316,6 +326,18 @@ pys_io_ready(pys_conn *c)
     return c->hs != NULL || handshake_begin(c) ? PYS_IO_MOVED : pys_io_fail(c);
 }
 
+/* INFO-4: the call is over, unless the caller goes on with it at once. */
+static enum pys_io
+handshake_told(pys_conn *c, enum pys_io io)
+{
+    bool over = io != PYS_IO_BIO && io != PYS_IO_NEWS && io != PYS_IO_ASK &&
+        io != PYS_IO_DONE;
+
+    if (c->watch != NULL && over)
+        pys_note_info(c, PYS_IN, PYS_CB_EXIT, io == PYS_IO_CLOSED ? 0 : -1);
+    return io;
+}
+
 enum pys_io
 pys_conn_handshake(pys_conn *c)
 {
@@ -327,7 +349,9 @@ pys_conn_handshake(pys_conn *c)
     if (phase == PYS_OPEN && !c->failing)
         return PYS_IO_DONE;
     io = pys_io_ready(c);
-    return io == PYS_IO_MOVED ? pys_io_handshake(c) : io;
+    if (io == PYS_IO_MISUSE || io == PYS_IO_CLOSED)
+        return io;
+    return handshake_told(c, io == PYS_IO_MOVED ? pys_io_handshake(c) : io);
 }
 
 bool

@@ -2,7 +2,7 @@
  * What every handshake file needs of a connection: recording faults, asking
  * the application, the key log, and the handshake's own life.
  */
-#include "conn/conn.h"
+#include "conn/notice.h"
 
 bool
 pys_fail_after(pys_conn *c, const pys_fault *first, int alert, unsigned reason)
@@ -165,6 +165,20 @@ pys_keylog(pys_hs *hs, const char *label, const uint8_t *secret, size_t n)
 }
 
 bool
+pys_seal(pys_conn *c, pys_protect *p, enum pys_record_type type, pys_rd in)
+{
+    pys_buf *out = &c->flow[PYS_OUT].buf;
+    size_t before = pys_buf_size(out);
+
+    if (!pys_record_seal(p, type, in, 0, out))
+        return false;
+    if (c->watch != NULL)
+        pys_note_sealed(c, p->aead != NULL, (uint8_t)type, in,
+            pys_buf_head(out) + before);
+    return true;
+}
+
+bool
 pys_hs_seal(pys_hs *hs)
 {
     pys_flow *out = &hs->conn->flow[PYS_OUT];
@@ -176,8 +190,7 @@ pys_hs_seal(pys_hs *hs)
         size_t n = rest.n < max ? rest.n : max;
 
         if (!pys_rd_bytes(&rest, n, &part) ||
-            !pys_record_seal(&out->protect, PYS_RT_HANDSHAKE, part, 0,
-                &out->buf))
+            !pys_seal(hs->conn, &out->protect, PYS_RT_HANDSHAKE, part))
             return pys_fail_internal(hs->conn);
         out->flush_due = true;
     }

@@ -114,6 +114,7 @@ enum {
 
 typedef struct pys_hs pys_hs;
 typedef struct pys_step pys_step;
+typedef struct pys_watch pys_watch;
 
 enum { PYS_RANDOM_LEN = 32, PYS_SESSION_ID_MAX = 32, PYS_SHARES_MAX = 2 };
 
@@ -260,6 +261,7 @@ struct pys_conn {
     _Atomic int misuse; /* SSL_R_ of the last wrong call */
     pys_flow flow[2];
     pys_hs *hs; /* NULL but while the handshake runs */
+    pys_watch *watch; /* NULL unless notices are wanted: notice.h */
 
     pys_buf msgs; /* handshake bytes not yet taken as messages */
     pys_rd plain; /* decrypted and unread, inside flow[PYS_IN].buf */
@@ -371,6 +373,10 @@ pys_send_max(const pys_conn *c)
 {
     return c->flow[PYS_OUT].protect.aead != NULL ? c->send_max : PYS_PLAIN_MAX;
 }
+
+/* Appends one record to what is to be sent. False as pys_record_seal. */
+PYS_MUST bool pys_seal(pys_conn *c, pys_protect *p, enum pys_record_type type,
+    pys_rd in);
 
 /* Seals the messages built since the last call, in few records. */
 PYS_MUST bool pys_hs_seal(pys_hs *hs);

@@ -1,6 +1,6 @@
 #include "conn/state.h"
 
-#include <stddef.h>
+#include "pys_conn.h"
 
 static const struct {
     const char *brief;
@@ -42,6 +42,10 @@ static const struct {
     [PYS_ST_TRFIN] = {"TRFIN", "SSLv3/TLS read finished"},
     [PYS_ST_TWST] = {"TWST", "SSLv3/TLS write session ticket"},
     [PYS_ST_TRST] = {"TRST", "SSLv3/TLS read server session ticket"},
+    [PYS_ST_TWCKU] = {"TWCKU", "TLSv1.3 write client key update"},
+    [PYS_ST_TWSKU] = {"TWSKU", "TLSv1.3 write server key update"},
+    [PYS_ST_TRCKU] = {"TRCKU", "TLSv1.3 read client key update"},
+    [PYS_ST_TRSKU] = {"TRSKU", "TLSv1.3 read server key update"},
 };
 
 const char *
@@ -55,4 +59,10 @@ pys_state_long(int state)
 {
     return state >= 0 && state < PYS_N_STATES ? names[state].full :
                                                 "unknown state";
+}
+
+const char *
+pys_state_text(int state, bool longer)
+{
+    return longer ? pys_state_long(state) : pys_state_short(state);
 }

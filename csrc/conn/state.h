@@ -42,6 +42,10 @@ enum pys_state {
     PYS_ST_TRFIN,
     PYS_ST_TWST,
     PYS_ST_TRST,
+    PYS_ST_TWCKU,
+    PYS_ST_TWSKU,
+    PYS_ST_TRCKU,
+    PYS_ST_TRSKU,
     PYS_N_STATES
 };
 

@@ -4,6 +4,7 @@
  */
 #include "handshake/early.h"
 
+#include "conn/notice.h"
 #include "handshake/ext.h"
 #include "handshake/flight.h"
 #include "handshake/keys.h"
@@ -319,7 +320,7 @@ pys_keys_early(pys_hs *hs)
         !pys_keys_install(hs, PYS_OUT, suite, c->early->secret))
         return false;
     c->early->ours = true;
-    atomic_store(&c->state, PYS_ST_TED);
+    pys_enter(c, PYS_ST_TED);
     return true;
 }
 

@@ -1,5 +1,6 @@
 #include "handshake/flight.h"
 
+#include "conn/notice.h"
 #include "handshake/keys.h"
 #include "handshake/psk.h"
 
@@ -327,8 +328,10 @@ build_message(pys_hs *hs)
         return false;
     }
     whole = pys_rd_buf(&hs->unsealed);
-    return pys_transcript_add(&hs->transcript,
-        pys_rd_of(whole.p + before, whole.n - before));
+    whole = pys_rd_of(whole.p + before, whole.n - before);
+    if (hs->conn->watch != NULL)
+        pys_note_message(hs->conn, PYS_OUT, PYS_RT_HANDSHAKE, whole);
+    return pys_transcript_add(&hs->transcript, whole);
 }
 
 static pys_go
@@ -342,7 +345,7 @@ step_send(pys_hs *hs)
         (void)pys_fail_internal(hs->conn);
         return PYS_GO_FAIL;
     }
-    atomic_store(&hs->conn->state, hs->step->sent);
+    pys_enter(hs->conn, hs->step->sent);
     return PYS_GO_NEXT;
 }
 
@@ -402,6 +405,8 @@ step_take(pys_hs *hs, pys_rd whole)
         (void)pys_fail_internal(c);
         return PYS_GO_FAIL;
     }
+    if (c->watch != NULL)
+        pys_note_message(c, PYS_IN, PYS_RT_HANDSHAKE, whole);
     pys_buf_eat(&c->msgs, whole.n);
     atomic_store(&c->state, step->got);
     return PYS_GO_NEXT;
@@ -422,6 +427,9 @@ skip_hello_request(pys_conn *c)
         if (++c->n_warnings > HELLO_REQUESTS_MAX)
             return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
                 PYS_R_UNEXPECTED_MESSAGE);
+        if (c->watch != NULL)
+            pys_note_message(c, PYS_IN, PYS_RT_HANDSHAKE,
+                pys_rd_of(hello_request, n));
         pys_buf_eat(&c->msgs, n);
     }
     return true;
@@ -473,7 +481,7 @@ step_ccs(pys_hs *hs)
     if (hs->step->from == c->role) {
         if (!pys_keys12_ccs(hs))
             return PYS_GO_FAIL;
-        atomic_store(&c->state, hs->step->sent);
+        pys_enter(c, hs->step->sent);
         return PYS_GO_NEXT;
     }
     /* RFC 5246 7.4.9: Finished, or anything else, comes behind it. */
@@ -485,7 +493,7 @@ step_ccs(pys_hs *hs)
     if (!hs->ccs_got)
         return PYS_GO_READ;
     hs->ccs_got = false;
-    atomic_store(&c->state, hs->step->got);
+    pys_enter(c, hs->step->got);
     return PYS_GO_NEXT;
 }
 
@@ -517,6 +525,26 @@ step_message(pys_hs *hs, bool *skipped)
     return step_receive(hs, skipped);
 }
 
+/* What a message that came leads to; only then it counts as taken. */
+static pys_go
+step_settle(pys_hs *hs)
+{
+    const pys_step *step = hs->step;
+
+    if (step->msg->settle != NULL) {
+        pys_go go;
+
+        hs->settling = true;
+        go = step->msg->settle(hs);
+        if (go != PYS_GO_NEXT)
+            return go;
+        hs->settling = false;
+    }
+    if (hs->conn->watch != NULL)
+        pys_note_info(hs->conn, PYS_IN, PYS_CB_LOOP, 1);
+    return PYS_GO_NEXT;
+}
+
 /* One step: message, decisions, key changes. */
 static pys_go
 step_run(pys_hs *hs)
@@ -529,13 +557,10 @@ step_run(pys_hs *hs)
         go = step_message(hs, &skipped);
     if (go != PYS_GO_NEXT || skipped)
         return go;
-    if (step->msg != NULL && step->from != hs->conn->role &&
-        step->msg->settle != NULL) {
-        hs->settling = true;
-        go = step->msg->settle(hs);
+    if (step->msg != NULL && step->from != hs->conn->role) {
+        go = step_settle(hs);
         if (go != PYS_GO_NEXT)
             return go;
-        hs->settling = false;
     }
     if (step->then != NULL && !step->then(hs)) {
         (void)pys_fail_internal(hs->conn);
@@ -599,4 +624,6 @@ pys_flight_finish(pys_conn *c)
         pys_buf_wipe(&c->flow[PYS_IN].buf);
     atomic_store(&c->state, PYS_ST_OK);
     atomic_store(&c->phase, PYS_OPEN);
+    if (c->watch != NULL)
+        pys_note_info(c, PYS_IN, PYS_CB_DONE, 1);
 }

@@ -1,5 +1,6 @@
 #include "handshake/intake.h"
 
+#include "conn/notice.h"
 #include "handshake/early.h"
 #include "handshake/flight.h"
 
@@ -165,6 +166,8 @@ take_alert(pys_conn *c, pys_rd content)
         return refuse(c, PYS_AD_DECODE_ERROR, PYS_R_INVALID_ALERT);
     if (level != LEVEL_WARNING && level != LEVEL_FATAL)
         return refuse(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_UNKNOWN_ALERT_TYPE);
+    if (c->watch != NULL)
+        pys_note_alert(c, PYS_IN, level, alert);
     if (alert == PYS_AD_CLOSE_NOTIFY) {
         atomic_fetch_or(&c->closing, PYS_RECEIVED_SHUTDOWN);
         return PYS_TOOK_CLOSED;
@@ -297,6 +300,8 @@ pys_intake(pys_conn *c, pys_rd record, uint8_t *out, pys_rd *content)
     pys_fault fault;
     pys_head inner;
 
+    if (c->watch != NULL)
+        pys_note_header(c, pys_rd_of(record.p, PYS_RECORD_HEADER));
     if (!is_sealed(c, type)) {
         if (type == PYS_RT_APPLICATION_DATA && pys_early_skipping(c))
             return skip_early(c, record.n);
@@ -313,6 +318,8 @@ pys_intake(pys_conn *c, pys_rd record, uint8_t *out, pys_rd *content)
     }
     if (c->early != NULL)
         c->early->skipping = false;
+    if (c->watch != NULL && !pys_is_12(c))
+        pys_note_inner(c, inner.type);
     /* RFC 8449 4: longer than what we said we take, padding included. */
     if (record_too_long(c, record.n))
         return refuse(c, PYS_AD_RECORD_OVERFLOW,
@@ -328,6 +335,9 @@ pys_alert_send(pys_conn *c, int level, int alert)
     pys_flow *out = &c->flow[PYS_OUT];
 
     out->flush_due = true;
-    return pys_record_seal(&out->protect, PYS_RT_ALERT, pys_rd_of(bytes, 2), 0,
-        &out->buf);
+    if (!pys_seal(c, &out->protect, PYS_RT_ALERT, pys_rd_of(bytes, 2)))
+        return false;
+    if (c->watch != NULL)
+        pys_note_alert(c, PYS_OUT, level, alert);
+    return true;
 }

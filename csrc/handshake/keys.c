@@ -1,5 +1,6 @@
 #include "handshake/keys.h"
 
+#include "conn/notice.h"
 #include "handshake/early.h"
 
 /*
@@ -45,10 +46,12 @@ pys_keys_dummy_ccs(pys_hs *hs)
     if (!pys_hs_seal(hs))
         return false;
     hs->flags |= PYS_HS_CCS_SENT;
-    atomic_store(&hs->conn->state, PYS_ST_TWCCS);
     out->flush_due = true;
-    return pys_record_seal(&(pys_protect){.aead = NULL},
-        PYS_RT_CHANGE_CIPHER_SPEC, pys_rd_of(&one, 1), 0, &out->buf);
+    if (!pys_seal(hs->conn, &(pys_protect){.aead = NULL},
+            PYS_RT_CHANGE_CIPHER_SPEC, pys_rd_of(&one, 1)))
+        return false;
+    pys_enter(hs->conn, PYS_ST_TWCCS);
+    return true;
 }
 
 bool
@@ -61,7 +64,7 @@ pys_keys_retry(pys_hs *hs)
     /* RFC 8446 D.4: a server's goes right after its first message. */
     if (!pys_keys_dummy_ccs(hs))
         return false;
-    atomic_store(&hs->conn->state, PYS_ST_TED);
+    pys_enter(hs->conn, PYS_ST_TED);
     return true;
 }
 
@@ -135,7 +138,7 @@ pys_keys_master(pys_hs *hs)
         return false;
     if (!hs->server)
         return install(hs, PYS_IN, k->server_traffic);
-    atomic_store(&hs->conn->state, PYS_ST_TED);
+    pys_enter(hs->conn, PYS_ST_TED);
     hs->half_open = true;
     return install(hs, PYS_OUT, k->server_traffic);
 }

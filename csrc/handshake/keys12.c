@@ -50,8 +50,8 @@ pys_keys12_ccs(pys_hs *hs)
     if (!pys_hs_seal(hs))
         return false;
     out->flush_due = true;
-    return pys_record_seal(&out->protect, PYS_RT_CHANGE_CIPHER_SPEC,
-               pys_rd_of(&one, 1), 0, &out->buf) ||
+    return pys_seal(hs->conn, &out->protect, PYS_RT_CHANGE_CIPHER_SPEC,
+               pys_rd_of(&one, 1)) ||
         pys_fail_internal(hs->conn);
 }
 

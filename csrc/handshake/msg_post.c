@@ -1,6 +1,7 @@
 /*
  * Messages after the handshake (RFC 8446 4.6): tickets, key updates.
  */
+#include "conn/notice.h"
 #include "handshake/flight.h"
 #include "handshake/keys.h"
 
@@ -68,6 +69,18 @@ post_process(pys_conn *c, uint8_t type, pys_rd *body)
     }
 }
 
+/* A message that was obeyed (INFO-7). */
+static void
+note_taken(pys_conn *c, uint8_t type, pys_rd whole)
+{
+    enum pys_state state = PYS_ST_TRST;
+
+    if (type == PYS_MT_KEY_UPDATE)
+        state = c->role == PYS_SERVER ? PYS_ST_TRCKU : PYS_ST_TRSKU;
+    if (c->watch != NULL)
+        pys_note_post(c, PYS_IN, state, whole);
+}
+
 /* Longest message there is: a ticket with all its extensions. */
 enum { POST_MAX = 4 + 4 + 1 + 255 + 2 + 65535 + 2 + 65535 };
 
@@ -75,8 +88,9 @@ bool
 pys_post_take(pys_conn *c, bool *moved)
 {
     pys_rd in = pys_rd_buf(&c->msgs);
+    pys_rd whole = in;
     uint8_t type;
-    uint8_t request;
+    uint8_t update[PYS_MESSAGE_HEADER + 1];
     uint32_t len;
     pys_rd body;
 
@@ -96,13 +110,17 @@ pys_post_take(pys_conn *c, bool *moved)
     *moved = true;
     /* Eaten before its keys change: RFC 8446 5.1 looks at the rest. */
     if (!pys_is_12(c) && type == PYS_MT_KEY_UPDATE && len == 1) {
-        request = body.p[0];
-        pys_buf_eat(&c->msgs, PYS_MESSAGE_HEADER + len);
-        body = pys_rd_of(&request, 1);
-        return post_process(c, type, &body);
+        memcpy(update, whole.p, sizeof(update));
+        pys_buf_eat(&c->msgs, sizeof(update));
+        body = pys_rd_of(update + PYS_MESSAGE_HEADER, 1);
+        if (!post_process(c, type, &body))
+            return false;
+        note_taken(c, type, pys_rd_of(update, sizeof(update)));
+        return true;
     }
     if (!post_process(c, type, &body) || !pys_rd_end(&body))
         return pys_fail(c, PYS_AD_DECODE_ERROR, PYS_R_LENGTH_MISMATCH);
+    note_taken(c, type, pys_rd_of(whole.p, PYS_MESSAGE_HEADER + len));
     pys_buf_eat(&c->msgs, PYS_MESSAGE_HEADER + len);
     return true;
 }
