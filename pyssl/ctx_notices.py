@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable
 
 from pyssl.ctx_status import StatusCalls
+from pyssl.keylog import KeylogFile, Path, both, named_by_environment
 from pyssl.notices import NOBODY, Hooks, InfoCallback, MsgCallback, callback
 
 if TYPE_CHECKING:
@@ -21,12 +22,15 @@ class NoticeCalls(StatusCalls):
     SSL_CTX_set_keylog_callback(3).
     """
 
-    __slots__ = ("_hooks", "_keylog")
+    # _keylog is who gets the lines: the callback, the file, or both.
+    __slots__ = ("_hooks", "_keylog", "_keylog_cb", "_keylog_file")
 
     def __init__(self) -> None:
         """Begin without callbacks."""
         self._hooks: Hooks = NOBODY
         self._keylog: KeylogCallback | None = None
+        self._keylog_cb: KeylogCallback | None = None
+        self._keylog_file: KeylogFile | None = None
         super().__init__()
 
     def set_info_callback(self, cb: InfoCallback | None) -> None:
@@ -80,9 +84,63 @@ class NoticeCalls(StatusCalls):
         Source: SSL_CTX_set_keylog_callback(3); contract KLOG-1.
         """
         self._snapshot()
-        self._keylog = callback(cb)
+        callback(cb)
+        with self._lock:
+            self._keylog_cb = cb
+            self._join_keylogs()
 
     def get_keylog_callback(self) -> KeylogCallback | None:
         """Give the key log callback."""
         self._snapshot()
-        return self._keylog
+        return self._keylog_cb
+
+    def set_keylog_file(self, path: Path | None) -> None:
+        """Append the secrets of connections to a file, beside the callback.
+
+        Args:
+            path: In NSS's format. What is there stays; a new file can be
+                read by its owner alone. None: no file any more.
+
+        Errors:
+            OSError: it cannot be opened; the file so far stays in use. What
+                fails later, at a line, goes to sys.unraisablehook.
+            TypeError: not a path.
+        """
+        self._snapshot()
+        file = None if path is None else KeylogFile(path)
+        with self._lock:
+            self._keylog_file = file
+            self._join_keylogs()
+
+    def get_keylog_file(self) -> str | None:
+        """Give the path of the key log file, or None."""
+        self._snapshot()
+        file = self._keylog_file
+        return None if file is None else file.path
+
+    def use_keylog_environment(self) -> bool:
+        """Let the variable SSLKEYLOGFILE name the key log file.
+
+        Nothing else in this package looks at it. An interpreter that was
+        told to ignore the environment (-E) has none.
+
+        Returns:
+            Whether it is set; if not, nothing is changed.
+
+        Errors:
+            OSError: as `set_keylog_file`.
+        """
+        self._snapshot()
+        path = named_by_environment()
+        if path is None:
+            return False
+        self.set_keylog_file(path)
+        return True
+
+    def _join_keylogs(self) -> None:
+        """Work out who gets lines: callback, file, or both."""
+        file, cb = self._keylog_file, self._keylog_cb
+        if file is not None and cb is not None:
+            self._keylog = both(file, cb)
+        else:
+            self._keylog = file or cb

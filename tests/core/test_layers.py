@@ -46,7 +46,15 @@ CRYPTO_FILES = {
 # below its own.
 FLOORS = [
     {"_pyssl"},
-    {"_ffi", "alert", "capi", "const_bio", "const_reason", "hello"},
+    {
+        "_ffi",
+        "alert",
+        "capi",
+        "const_bio",
+        "const_reason",
+        "hello",
+        "keylog",
+    },
     {"const"},
     {"bio_method", "cipher", "cipher_list", "err", "names"},
     {"exdata"},
