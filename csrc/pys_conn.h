@@ -199,6 +199,13 @@ void pys_conn_set_verdict(pys_conn *c, long result, int depth);
  */
 bool pys_conn_retry_verify(pys_conn *c);
 bool pys_conn_retry_wanted(pys_conn *c);
+/*
+ * Our own certificate in this handshake, or NULL; of a resumed one the only
+ * certificate there is. A new reference.
+ */
+pys_cert *pys_conn_own_cert(const pys_conn *c);
+/* verify_data of Finished, ours if sent; n is 0 while there is none. */
+const uint8_t *pys_conn_finished(const pys_conn *c, int sent, size_t *n);
 /* CA names that a server asked with: concatenated 16-bit-length Names. */
 const uint8_t *pys_conn_peer_ca_names(const pys_conn *c, size_t *n);
 /* RFC 8446 7.5, RFC 5705; false before the handshake is done. */

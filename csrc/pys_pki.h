@@ -36,6 +36,13 @@ enum pys_cert_text {
 };
 size_t pys_cert_text(pys_cert *c, enum pys_cert_text what, char *out,
     size_t max);
+/*
+ * RFC 5929 4.1: the hash of the certificate for tls-server-end-point, in at
+ * most PYS_END_POINT_MAX bytes; 0 if its signature has no hash of its own or
+ * libcrypto has not that one.
+ */
+enum { PYS_END_POINT_MAX = 64 };
+size_t pys_cert_end_point(pys_cert *c, uint8_t *out);
 /* Validity in seconds since the epoch; false if the field is not a time. */
 bool pys_cert_validity(pys_cert *c, int64_t *from, int64_t *until);
 /* libcrypto's text form of the certificate, as pys_cert_text. */

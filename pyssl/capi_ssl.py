@@ -542,6 +542,9 @@ SSL_export_keying_material = _ssl(
     SSL.export_keying_material, "SSL_export_keying_material"
 )
 
+SSL_get_finished = _ssl(SSL.get_finished, "SSL_get_finished")
+SSL_get_peer_finished = _ssl(SSL.get_peer_finished, "SSL_get_peer_finished")
+
 # ---- SSL: application data -------------------------------------------------
 
 SSL_set_ex_data = _ssl(SSL.set_ex_data, "SSL_set_ex_data")

@@ -13,31 +13,15 @@ from typing import Any
 
 from pyssl import asks, err
 from pyssl._ffi import ffi, lib, number, room, source
+from pyssl.conn_binding import Bindings
 from pyssl.conn_bio import Attached
 from pyssl.conn_hello import Hellos
-from pyssl.conn_notices import Notices
+from pyssl.conn_outcome import Outcomes
 from pyssl.conn_status import Stapling
 from pyssl.const import (
-    BIO_FLAGS_IO_SPECIAL,
-    BIO_FLAGS_READ,
-    BIO_FLAGS_WRITE,
-    BIO_RR_ACCEPT,
-    BIO_RR_CONNECT,
     ERR_LIB_BIO,
     ERR_LIB_SSL,
-    ERR_LIB_SYS,
     ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED,
-    SSL_ERROR_NONE,
-    SSL_ERROR_SSL,
-    SSL_ERROR_SYSCALL,
-    SSL_ERROR_WANT_ACCEPT,
-    SSL_ERROR_WANT_CLIENT_HELLO_CB,
-    SSL_ERROR_WANT_CONNECT,
-    SSL_ERROR_WANT_READ,
-    SSL_ERROR_WANT_RETRY_VERIFY,
-    SSL_ERROR_WANT_WRITE,
-    SSL_ERROR_WANT_X509_LOOKUP,
-    SSL_ERROR_ZERO_RETURN,
     SSL_R_BAD_LENGTH,
     SSL_R_UNINITIALIZED,
 )
@@ -49,7 +33,6 @@ _do_read = lib.pys_conn_read
 _do_write = lib.pys_conn_write
 _phase = lib.pys_conn_phase
 _set_role = lib.pys_conn_set_role
-_bio_retry = lib.pys_bio_retry
 _from_buffer = ffi.from_buffer
 _BYTES = ffi.typeof("uint8_t[]")
 
@@ -83,19 +66,8 @@ _READING = lib.PYS_READING
 
 _RECEIVED = 2  # SSL_RECEIVED_SHUTDOWN
 
-# SSL_get_error(3), line f, and lines d and e.
-_WAITS = {
-    lib.PYS_X509_LOOKUP: SSL_ERROR_WANT_X509_LOOKUP,
-    lib.PYS_CLIENT_HELLO_CB: SSL_ERROR_WANT_CLIENT_HELLO_CB,
-    lib.PYS_RETRY_VERIFY: SSL_ERROR_WANT_RETRY_VERIFY,
-}
-_SPECIAL = {
-    BIO_RR_CONNECT: SSL_ERROR_WANT_CONNECT,
-    BIO_RR_ACCEPT: SSL_ERROR_WANT_ACCEPT,
-}
 
-
-class SSL(Attached, Stapling, Hellos, Notices):
+class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
     """A TLS connection (SSL_new(3)).
 
     One thread may read while another writes; any other use by several
@@ -648,53 +620,3 @@ class SSL(Attached, Stapling, Hellos, Notices):
                 return ret
             finally:
                 self._reader = 0
-
-    # ---- what a call ended with --------------------------------------------
-
-    def get_error(self, ret: int) -> int:
-        """Say what a return value of this thread's last call here means.
-
-        Args:
-            ret: The value that the I/O call returned.
-
-        Returns:
-            An SSL_ERROR_ constant.
-
-        Source: SSL_get_error(3); contract 2.1.
-        """
-        conn = self._alive()
-        if ret > 0:
-            return SSL_ERROR_NONE
-        queue = err.thread_state().queue
-        if queue:
-            from_system = err.ERR_GET_LIB(queue[0].code) == ERR_LIB_SYS
-            return SSL_ERROR_SYSCALL if from_system else SSL_ERROR_SSL
-        want = self._wanted()
-        if want in (_READING, _WRITING):
-            found = self._retry_of(int(want == _WRITING))
-            if found != SSL_ERROR_NONE:
-                return found
-        elif want in _WAITS:
-            return _WAITS[want]
-        closed = lib.pys_conn_get_shutdown(conn) & _RECEIVED
-        if closed and _phase(conn) != _DEAD:
-            return SSL_ERROR_ZERO_RETURN
-        return SSL_ERROR_SYSCALL
-
-    def _retry_of(self, writing: int) -> int:
-        """Read a BIO's flags as an SSL_ERROR_; SSL_ERROR_NONE for none."""
-        bio = self._wbio if writing else self._rbio
-        if bio is None:
-            return SSL_ERROR_NONE
-        native = bio._native()
-        flags = _bio_retry(native, writing)
-        if writing and flags & BIO_FLAGS_WRITE:
-            return SSL_ERROR_WANT_WRITE
-        if flags & BIO_FLAGS_READ:
-            return SSL_ERROR_WANT_READ
-        if flags & BIO_FLAGS_WRITE:
-            return SSL_ERROR_WANT_WRITE
-        if flags & BIO_FLAGS_IO_SPECIAL:
-            reason = lib.pys_bio_reason(native, writing)
-            return _SPECIAL.get(reason, SSL_ERROR_SYSCALL)
-        return SSL_ERROR_NONE

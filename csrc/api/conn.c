@@ -117,7 +117,11 @@ pys_conn_clear(pys_conn *c)
     drop_peer(c);
     clear_counters(c);
     pys_wipe(c->exporter, sizeof(c->exporter));
-    pys_wipe(c->resumption, sizeof(c->resumption));
+    pys_wipe(c->randoms, sizeof(c->randoms)); /* and what shares its place */
+    pys_wipe(c->finished, sizeof(c->finished));
+    pys_wipe(c->n_finished, sizeof(c->n_finished));
+    pys_cert_free(c->own_cert);
+    c->own_cert = NULL;
     pys_fresh_drop(c);
     pys_session_free(c->dropped);
     c->dropped = NULL;

@@ -140,6 +140,41 @@ pys_conn_peer_cert(const pys_conn *c, size_t i)
     return i < c->n_peer_chain ? pys_cert_up_ref(c->peer_chain[i]) : NULL;
 }
 
+/* RFC 5929 4: a resumed connection's is that of the first handshake. */
+static pys_cert *
+only_cert(const pys_identities *ids)
+{
+    pys_cert *found = NULL;
+
+    for (size_t i = 0; i < PYS_N_KEY_TYPES; i++) {
+        if (!pys_identity_whole(&ids->slot[i]))
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = ids->slot[i].leaf;
+    }
+    return found;
+}
+
+pys_cert *
+pys_conn_own_cert(const pys_conn *c)
+{
+    pys_cert *cert = c->own_cert;
+
+    if (cert == NULL && c->resumed)
+        cert = only_cert(&c->set->ids);
+    return cert == NULL ? NULL : pys_cert_up_ref(cert);
+}
+
+const uint8_t *
+pys_conn_finished(const pys_conn *c, int sent, size_t *n)
+{
+    int direction = sent != 0 ? PYS_OUT : PYS_IN;
+
+    *n = c->n_finished[direction];
+    return c->finished[direction];
+}
+
 long
 pys_conn_verify_result(const pys_conn *c)
 {

@@ -311,10 +311,16 @@ struct pys_conn {
     pys_session *dropped; /* by the cache, since last asked */
     unsigned cache_news;
     bool resumed;
-    uint8_t resumption[PYS_HASH_MAX]; /* TLS 1.3, for tickets */
+    pys_cert *own_cert; /* shown in this handshake, or NULL */
     uint32_t n_nonce; /* tickets given */
     uint8_t exporter[PYS_HASH_MAX]; /* in TLS 1.2 the master secret */
-    uint8_t randoms[2 * PYS_RANDOM_LEN]; /* TLS 1.2, for exporters */
+    union {
+        uint8_t randoms[2 * PYS_RANDOM_LEN]; /* TLS 1.2, for exporters */
+        uint8_t resumption[PYS_HASH_MAX]; /* TLS 1.3, for tickets */
+    };
+    /* verify_data of the Finished messages: received, sent. */
+    uint8_t finished[2][PYS_HASH_MAX];
+    uint8_t n_finished[2];
     bool extended; /* made with extended_master_secret */
     bool keep_keylog;
     pys_buf keylog; /* lines, each ended by a NUL */

@@ -613,6 +613,8 @@ pys_flight_run(pys_conn *c)
 void
 pys_flight_finish(pys_conn *c)
 {
+    if (c->hs->id != NULL)
+        c->own_cert = pys_cert_up_ref(c->hs->id->leaf);
     pys_hs_free(c->hs);
     c->hs = NULL;
     for (size_t i = 0; i < PYS_N_OFFERS; i++) {

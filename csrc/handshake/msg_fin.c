@@ -16,12 +16,23 @@ verify_data(pys_hs *hs, bool server, uint8_t *out)
             hash, out);
 }
 
+/* For SSL_get_finished(3) and its sibling. */
+static bool
+keep(pys_conn *c, int direction, const uint8_t *data, size_t n)
+{
+    memcpy(c->finished[direction], data, n);
+    c->n_finished[direction] = (uint8_t)n;
+    return true;
+}
+
 static bool
 finished_build(pys_hs *hs, pys_wr *w)
 {
-    uint8_t *out = pys_wr_room(w, pys_hash_len(hs->suite->hash));
+    size_t n = pys_hash_len(hs->suite->hash);
+    uint8_t *out = pys_wr_room(w, n);
 
-    return out != NULL && verify_data(hs, hs->server, out);
+    return out != NULL && verify_data(hs, hs->server, out) &&
+        keep(hs->conn, PYS_OUT, out, n);
 }
 
 static bool
@@ -42,7 +53,7 @@ finished_process(pys_hs *hs, pys_rd *in)
     if (!same)
         return pys_fail(hs->conn, PYS_AD_DECRYPT_ERROR,
             PYS_R_DIGEST_CHECK_FAILED);
-    return true;
+    return keep(hs->conn, PYS_IN, got.p, n);
 }
 
 const pys_msg pys_msg_finished = {
@@ -69,7 +80,8 @@ finished12_build(pys_hs *hs, pys_wr *w)
 {
     uint8_t *out = pys_wr_room(w, PYS_VERIFY_DATA_LEN);
 
-    return out != NULL && verify_data12(hs, hs->server, out);
+    return out != NULL && verify_data12(hs, hs->server, out) &&
+        keep(hs->conn, PYS_OUT, out, PYS_VERIFY_DATA_LEN);
 }
 
 static bool
@@ -86,7 +98,7 @@ finished12_process(pys_hs *hs, pys_rd *in)
     if (!pys_same(got.p, expected, PYS_VERIFY_DATA_LEN))
         return pys_fail(hs->conn, PYS_AD_DECRYPT_ERROR,
             PYS_R_DIGEST_CHECK_FAILED);
-    return true;
+    return keep(hs->conn, PYS_IN, got.p, PYS_VERIFY_DATA_LEN);
 }
 
 const pys_msg pys_msg_finished12 = {

@@ -278,3 +278,25 @@ pys_cert_self_issued(pys_cert *c)
 {
     return c->self_issued;
 }
+
+size_t
+pys_cert_end_point(pys_cert *c, uint8_t *out)
+{
+    const EVP_MD *alg = NULL;
+    unsigned n = 0;
+    int md, key, bits;
+    uint32_t flags;
+
+    if (X509_get_signature_info(c->x, &md, &key, &bits, &flags) == 1 &&
+        md != NID_undef) {
+        /* RFC 5929 4.1: these two are replaced. */
+        if (md == NID_md5 || md == NID_sha1)
+            md = NID_sha256;
+        alg = EVP_get_digestbynid(md);
+    }
+    if (alg == NULL || EVP_MD_get_size(alg) > PYS_END_POINT_MAX ||
+        EVP_Digest(c->der, c->n_der, out, &n, alg, NULL) != 1)
+        n = 0;
+    pys_fault_forget();
+    return n;
+}

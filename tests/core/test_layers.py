@@ -68,10 +68,11 @@ FLOORS = [
     {"ctx"},
     {"bio"},
     {"capi_bio", "conn_base"},
-    {"conn_bio", "conn_hello", "conn_info", "conn_status"},
+    {"conn_bio", "conn_hello", "conn_info", "conn_outcome", "conn_status"},
     {"conn_session"},
     {"conn_early"},
     {"conn_notices"},
+    {"conn_binding"},
     {"conn"},
     {
         "capi_early",

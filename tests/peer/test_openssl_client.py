@@ -458,6 +458,17 @@ def test_server_exports_the_same_bytes_as_the_client(listener, suite):
         assert bytes.fromhex(theirs) == out
 
 
+@clause("RFC 9266 2")
+def test_server_has_the_clients_tls_exporter(listener):
+    label = "EXPORTER-Channel-Binding"
+    options = ("-keymatexport", label, "-keymatexportlen", "32")
+
+    with talking(listener, *options) as (client, end):
+        end.establish()
+        theirs = client.expect(r"Keying material: ([0-9A-F]+)$")[1]
+        assert bytes.fromhex(theirs) == end.ssl.get_channel_binding()
+
+
 @pytest.fixture(scope="module")
 def ticket(tmp_path_factory):
     """Give the file of a session of another server, with early data."""

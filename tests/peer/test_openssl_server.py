@@ -446,6 +446,18 @@ def test_client_exports_the_same_bytes_as_the_server(servers, suite):
         assert bytes.fromhex(theirs) == out
 
 
+@clause("RFC 9266 2")
+def test_client_has_the_servers_tls_exporter(servers):
+    label = "EXPORTER-Channel-Binding"
+    options = ("-keymatexport", label, "-keymatexportlen", "32")
+    server = servers(ca.leaf(), *options)
+
+    with client_end(server.connect(), ca.leaf()) as end:
+        end.establish()
+        theirs = server.expect(r"Keying material: ([0-9A-F]+)$")[1]
+        assert bytes.fromhex(theirs) == end.ssl.get_channel_binding()
+
+
 # ---- key updates ----------------------------------------------------------
 
 IN = r"<<< TLS 1.3, Handshake \[length 0005\], KeyUpdate$"
