@@ -166,6 +166,7 @@ class Schedule:
         self.messages = b""
         self.handshake = b""
         self.master = b""
+        self.psk = b""  # none: zeros
 
     def add(self, message: bytes) -> None:
         """Put a message, with its header, into the transcript."""
@@ -181,13 +182,30 @@ class Schedule:
         """Transcript hash of all messages so far."""
         return self.suite.digest(self.messages)
 
+    @property
+    def early(self) -> bytes:
+        """The early secret."""
+        zero = bytes(self.suite.length)
+        return self.suite.mac(zero, self.psk or zero)
+
+    def early_traffic(self) -> bytes:
+        """The client's early traffic secret, behind its hello."""
+        return derive_secret(self.suite, self.early, "c e traffic", self.hash)
+
+    def binder(self, prefix: bytes) -> bytes:
+        """A binder for a ClientHello up to there (RFC 8446 4.2.11.2)."""
+        suite = self.suite
+        empty = suite.digest(b"")
+        base = derive_secret(suite, self.early, "res binder", empty)
+        key = expand_label(suite, base, "finished", b"", suite.length)
+        return suite.mac(key, suite.digest(self.messages + prefix))
+
     def secrets(self, shared: bytes) -> tuple[bytes, bytes]:
         """Handshake traffic secrets: client's and server's."""
         suite = self.suite
         empty = suite.digest(b"")
         zero = bytes(suite.length)
-        early = suite.mac(zero, zero)
-        salt = derive_secret(suite, early, "derived", empty)
+        salt = derive_secret(suite, self.early, "derived", empty)
         self.handshake = suite.mac(salt, shared)
         salt = derive_secret(suite, self.handshake, "derived", empty)
         self.master = suite.mac(salt, zero)

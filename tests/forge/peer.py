@@ -597,9 +597,13 @@ class ForgeClient(Peer):
         self.traffic, self.server_traffic = self.schedule.secrets(secret)
         used = self.schedule.suite
         self.opener = Protection(used, self.server_traffic, "handshake")
+        self._protect(Protection(used, self.traffic, "handshake"))
+
+    def _protect(self, protection: Protection) -> None:
+        """Send under handshake keys from now on."""
         if self.hello.session_id and self.retry is None:
             self.ccs()
-        self.sealer = Protection(used, self.traffic, "handshake")
+        self.sealer = protection
 
     def _again(self, retry: messages.ServerHello, whole: bytes) -> None:
         if self.retry is not None:
