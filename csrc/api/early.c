@@ -91,6 +91,8 @@ within_limit(pys_conn *c, size_t n)
     size_t begun = c->w_open ? c->w_len : 0;
     size_t more = n > begun ? n - begun : 0;
 
+    if (more == 0)
+        return true;
     if (more > c->early->left || pys_protect_worn(&c->flow[PYS_OUT].protect))
         return pys_fail(c, PYS_AD_INTERNAL_ERROR, PYS_R_TOO_MUCH_EARLY_DATA);
     c->early->left -= more;

@@ -22,6 +22,8 @@ RETRY, READ, WRITE = 8, 1, 2
 UNEXPECTED_EOF = 294
 HOST = b"localhost"
 BIG = 1 << 20
+# What these give is a number of bytes, or minus an outcome.
+COUNTING = (lib.pys_conn_read, lib.pys_conn_write, lib.pys_conn_write_early)
 
 
 def reasons(fault: Any) -> list[int]:
@@ -155,7 +157,7 @@ class End:
         """Call the core, answering its questions, until it says more."""
         while True:
             io = function(self.conn, *args)
-            counts = function in (lib.pys_conn_read, lib.pys_conn_write)
+            counts = function in COUNTING
             if io != (-lib.PYS_IO_BIO if counts else lib.PYS_IO_BIO):
                 return int(io)
             for writing in (0, 1):

@@ -47,13 +47,20 @@ def _traces() -> dict[str, Any]:
         data = json.loads((VECTORS / f"{name}.json").read_text("utf-8"))
         for trace in data["traces"]:
             found[trace["name"]] = trace["steps"]
-    del found["resumed_0rtt"]
     found["sha384"] = found.pop(next(n for n in found if n not in NAMES), None)
     return found
 
 
-NAMES = ("simple_1rtt", "hello_retry_request", "client_auth", "compat_mode")
+NAMES = (
+    "simple_1rtt",
+    "resumed_0rtt",
+    "hello_retry_request",
+    "client_auth",
+    "compat_mode",
+)
 TRACES = _traces()
+# Its server would have to open a ticket of another implementation.
+RESUMED = {"resumed_0rtt": TRACES.pop("resumed_0rtt")}
 
 
 def _value(step: dict[str, Any], field: str) -> bytes:
@@ -66,7 +73,7 @@ class Trace:
     def __init__(self, name: str, who: str) -> None:
         self.name = name
         self.who = who
-        self.steps = TRACES[name]
+        self.steps = {**TRACES, **RESUMED}[name]
 
     def of(self, op: str, who: str) -> list[dict[str, Any]]:
         return [s for s in self.steps if s["op"] == op and s["who"] == who]
@@ -293,3 +300,101 @@ def test_trace_when_replayed_logs_the_published_secrets(
         "EXPORTER_SECRET",
     ]
     assert all(words[2] in secrets for words in lines)
+
+
+# ---- resumed, with early data ----------------------------------------------
+
+
+def _hello(trace: Trace) -> bytes:
+    """The whole ClientHello; the trace constructs it up to the binders."""
+    return next(payload for _, _, _, payload in trace.records())
+
+
+def _session(trace: Trace) -> Any:
+    """The session of the trace before, as the client has it."""
+    hello = _hello(trace)
+    early = next(
+        s for s in trace.of("extract_secret", "client") if "ikm" in s["fields"]
+    )
+    psk = _value(early, "ikm")
+    # RFC 8446 4.2.11: one identity, its length and age, one binder.
+    binders = 2 + 1 + 32
+    ticket = hello[: -binders - 4]
+    at = ticket.rindex(bytes.fromhex("0029")) + 2 + 2 + 2
+    size = int.from_bytes(hello[at : at + 2], "big")
+    ticket = ticket[at + 2 :]
+    assert len(ticket) == size
+
+    lib.pys_test_set_now(1_500_000_000_000)
+    s = ffi.gc(lib.pys_session_new(), lib.pys_session_free)
+    for which, value in (
+        (lib.PYS_SESSION_VERSION, 0x0304),
+        (lib.PYS_SESSION_SUITE, 0x1301),
+        (lib.PYS_SESSION_MAX_EARLY_DATA, 1024),
+        (lib.PYS_SESSION_TIME, 1_500_000_000),
+    ):
+        assert lib.pys_session_set_number(s, which, value)
+    for which, value in (
+        (lib.PYS_SESSION_SECRET, psk),
+        (lib.PYS_SESSION_NAME, b"server"),
+        (lib.PYS_SESSION_TICKET, ticket),
+    ):
+        assert lib.pys_session_set_bytes(s, which, value, len(value))
+    return s
+
+
+def _logged(side: Side) -> dict[str, str]:
+    """Give the secrets that a side has logged."""
+    found = {}
+    while (line := lib.pys_conn_next_keylog(side.conn)) != ffi.NULL:
+        label, _, secret = ffi.string(line).decode().split()
+        found[label] = secret
+    return found
+
+
+@clause("RFC 8446 2.3", "RFC 8446 4.2.11.2", "RFC 8446 4.5", "RFC 8446 7.1")
+def test_resumed_trace_when_replayed_as_client_is_byte_exact() -> None:
+    trace = Trace("resumed_0rtt", "client")
+    side = Side(trace)
+    lib.pys_conn_set_session(side.conn, _session(trace))
+    _inject(trace)
+    sent: list[bytes] = []
+    expected: list[bytes] = []
+    for n, (who, content, record, payload) in enumerate(trace.records()):
+        if who != "client":
+            side.feed(record)
+            continue
+        expected.append(record)
+        if content == "application_data" and n == 1:
+            kind, _ = side.left.pop(0)
+            hello = _hello(trace)
+            lib.pys_test_put_message(kind, hello, len(hello))
+            took = lib.pys_conn_write_early(side.conn, payload, len(payload))
+            assert took == len(payload)
+        elif n > 1 and not side.open():
+            side.step()
+        if side.open() and content == "application_data":
+            side.write(payload)
+        elif content == "alert":
+            side.read()
+            assert lib.pys_conn_shutdown(side.conn) in CLOSING
+        sent += _split(side.sent())
+
+    assert sent == expected
+    assert side.open()
+    assert lib.pys_conn_early_status(side.conn) == 2
+    published = {
+        s["label"]: s["fields"]["expanded"]
+        for s in trace.steps
+        if s["op"] == "derive_secret" and "expanded" in s["fields"]
+    }
+    logged = _logged(side)
+    assert logged == {
+        "CLIENT_EARLY_TRAFFIC_SECRET": published["tls13 c e traffic"],
+        "EARLY_EXPORTER_SECRET": published["tls13 e exp master"],
+        "CLIENT_HANDSHAKE_TRAFFIC_SECRET": published["tls13 c hs traffic"],
+        "SERVER_HANDSHAKE_TRAFFIC_SECRET": published["tls13 s hs traffic"],
+        "CLIENT_TRAFFIC_SECRET_0": published["tls13 c ap traffic"],
+        "SERVER_TRAFFIC_SECRET_0": published["tls13 s ap traffic"],
+        "EXPORTER_SECRET": published["tls13 exp master"],
+    }
