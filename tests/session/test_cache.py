@@ -70,11 +70,15 @@ class Cache:
         return gone
 
     def first(
-        self, id: bytes, now: int = NOW_MS, window: int = WINDOW
+        self,
+        id: bytes,
+        now: int = NOW_MS,
+        window: int = WINDOW,
+        life: int = 0,
     ) -> bool:
         """Ask whether an id is used for the first time."""
         assert len(id) == 32
-        return bool(lib.pys_cache_first_use(self.c, id, now, window, window))
+        return bool(lib.pys_cache_first_use(self.c, id, now, window, life))
 
 
 def entry(n: int, **wish: Any) -> Any:
@@ -481,6 +485,42 @@ def test_replay_with_a_window_without_end_is_remembered() -> None:
 
     assert cache.first(name(1), NOW_MS, 2**63 - 1)
     assert not cache.first(name(1), 2**62)
+
+
+@clause("RFC 8446 8.1", "ED-7")
+def test_replay_is_told_for_a_whole_life_while_there_is_room() -> None:
+    cache = Cache()
+    life = 100 * WINDOW
+
+    assert cache.first(name(1), life=life)
+    assert not cache.first(name(1), NOW_MS + life - 1)
+    assert cache.first(name(1), NOW_MS + life)
+
+
+@clause("RFC 8446 8.1", "ED-7")
+def test_replay_table_when_full_gives_up_what_is_past_its_window() -> None:
+    cache = Cache()
+    life = 100 * WINDOW
+    for n in range(70_000):
+        cache.first(name(n), life=life)
+
+    later = NOW_MS + WINDOW
+    assert all(cache.first(name(n), later) for n in range(70_000, 90_000))
+    known = sum(not cache.first(name(n), later) for n in range(100))
+    assert 0 < known < 100
+
+
+@clause("RFC 8446 8.2")
+def test_cache_covers_what_was_made_since_or_a_window_has_passed() -> None:
+    lib.pys_test_set_now(NOW_MS)
+    cache = Cache()
+    covers = lib.pys_cache_covers
+
+    assert covers(cache.c, NOW_MS, NOW_MS, WINDOW)
+    assert covers(cache.c, NOW_MS + 5, NOW_MS + 5, WINDOW)
+    assert not covers(cache.c, NOW_MS - 1, NOW_MS, WINDOW)
+    assert not covers(cache.c, 0, NOW_MS + WINDOW, WINDOW)
+    assert covers(cache.c, 0, NOW_MS + WINDOW + 1, WINDOW)
 
 
 @clause("RFC 8446 8.1")
