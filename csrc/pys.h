@@ -122,6 +122,10 @@ enum pys_number {
     PYS_NUM_TICKETS,
     PYS_CACHE_MODE, /* SSL_SESS_CACHE_ */
     PYS_REMEMBER_CHAINS, /* 1: keep good verdicts for minutes */
+    PYS_SEND_FRAGMENT, /* most bytes of content in a record, 512 to 16384 */
+    PYS_SPLIT_FRAGMENT, /* the same for application data */
+    PYS_PAD_DATA, /* TLS 1.3: data padded to a multiple of it; 0: not */
+    PYS_PAD_OTHER, /* the same for messages and alerts */
     PYS_MAX_EARLY_DATA, /* said in tickets, bytes; 0: none */
     PYS_RECV_MAX_EARLY_DATA, /* most that is taken */
     PYS_STATUS_TYPE, /* client: 1 asks for an OCSP response */

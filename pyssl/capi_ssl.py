@@ -164,6 +164,19 @@ SSL_CTX_get_security_level = _ctx(
     SSL_CTX.get_security_level, "SSL_CTX_get_security_level"
 )
 
+SSL_CTX_set_max_send_fragment = _ctx(
+    SSL_CTX.set_max_send_fragment, "SSL_CTX_set_max_send_fragment"
+)
+SSL_CTX_set_split_send_fragment = _ctx(
+    SSL_CTX.set_split_send_fragment, "SSL_CTX_set_split_send_fragment"
+)
+SSL_CTX_set_block_padding = _ctx(
+    SSL_CTX.set_block_padding, "SSL_CTX_set_block_padding"
+)
+SSL_CTX_set_block_padding_ex = _ctx(
+    SSL_CTX.set_block_padding_ex, "SSL_CTX_set_block_padding_ex"
+)
+
 # ---- SSL_CTX: verification -------------------------------------------------
 
 SSL_CTX_set_verify = _ctx(SSL_CTX.set_verify, "SSL_CTX_set_verify")
@@ -437,6 +450,17 @@ SSL_set_quiet_shutdown = _ssl(SSL.set_quiet_shutdown, "SSL_set_quiet_shutdown")
 SSL_get_quiet_shutdown = _ssl(SSL.get_quiet_shutdown, "SSL_get_quiet_shutdown")
 SSL_set_security_level = _ssl(SSL.set_security_level, "SSL_set_security_level")
 SSL_get_security_level = _ssl(SSL.get_security_level, "SSL_get_security_level")
+
+SSL_set_max_send_fragment = _ssl(
+    SSL.set_max_send_fragment, "SSL_set_max_send_fragment"
+)
+SSL_set_split_send_fragment = _ssl(
+    SSL.set_split_send_fragment, "SSL_set_split_send_fragment"
+)
+SSL_set_block_padding = _ssl(SSL.set_block_padding, "SSL_set_block_padding")
+SSL_set_block_padding_ex = _ssl(
+    SSL.set_block_padding_ex, "SSL_set_block_padding_ex"
+)
 
 # ---- SSL: verification -----------------------------------------------------
 

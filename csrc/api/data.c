@@ -182,6 +182,16 @@ send_update(pys_conn *c, int due)
     return ok ? pys_keys_update(c, PYS_OUT) : pys_fail_internal(c);
 }
 
+/* Most bytes of data in the next record. */
+static size_t
+data_max(const pys_conn *c)
+{
+    size_t max = pys_send_max(c);
+    size_t split = (size_t)c->set->numbers[PYS_SPLIT_FRAGMENT];
+
+    return split < max ? split : max;
+}
+
 static bool
 seal_next(pys_conn *c, const uint8_t *p)
 {
@@ -197,8 +207,8 @@ seal_next(pys_conn *c, const uint8_t *p)
         due = 1;
     if (due != 0 && !send_update(c, due))
         return false;
-    if (n > c->send_max)
-        n = c->send_max;
+    if (n > data_max(c))
+        n = data_max(c);
     if (!pys_seal(c, &out->protect, PYS_RT_APPLICATION_DATA,
             pys_rd_of(p + c->w_sealed, n)))
         return pys_fail_internal(c);
@@ -211,14 +221,15 @@ static bool
 seal_batch(pys_conn *c, const uint8_t *p, bool partial)
 {
     size_t left = c->w_len - c->w_sealed;
-    size_t n = (left + c->send_max - 1) / c->send_max;
+    size_t max = data_max(c);
+    size_t n = (left + max - 1) / max;
 
     if (n > BATCH)
         n = BATCH;
     if (partial)
         n = 1;
-    if (left > n * c->send_max)
-        left = n * c->send_max;
+    if (left > n * max)
+        left = n * max;
     if (!pys_buf_reserve(&c->flow[PYS_OUT].buf, left + n * PYS_RECORD_EXTRA))
         return pys_fail_internal(c);
     while (n-- > 0) {

@@ -164,13 +164,33 @@ pys_keylog(pys_hs *hs, const char *label, const uint8_t *secret, size_t n)
     return pys_wr_ok(&w) || pys_fail_internal(c);
 }
 
+/*
+ * RFC 8446 5.4: zeros behind a content of n bytes and its type, up to a
+ * multiple of a block, and no more than record and peer allow (RFC 8449 4).
+ */
+static size_t
+padding(const pys_conn *c, size_t n, size_t block)
+{
+    size_t over = (n + 1) % block;
+    size_t pad = over == 0 ? 0 : block - over;
+    size_t max = pys_send_max(c);
+
+    if (n >= max)
+        return 0;
+    return pad < max - n ? pad : max - n;
+}
+
 bool
 pys_seal(pys_conn *c, pys_protect *p, enum pys_record_type type, pys_rd in)
 {
     pys_buf *out = &c->flow[PYS_OUT].buf;
     size_t before = pys_buf_size(out);
+    int64_t block = c->set->numbers[type == PYS_RT_APPLICATION_DATA ?
+            PYS_PAD_DATA :
+            PYS_PAD_OTHER];
+    size_t pad = block == 0 ? 0 : padding(c, in.n, (size_t)block);
 
-    if (!pys_record_seal(p, type, in, 0, out))
+    if (!pys_record_seal(p, type, in, pad, out))
         return false;
     if (c->watch != NULL)
         pys_note_sealed(c, p->aead != NULL, (uint8_t)type, in,

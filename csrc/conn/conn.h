@@ -377,7 +377,11 @@ PYS_MUST bool pys_ask(pys_hs *hs, enum pys_ask what);
 static inline size_t
 pys_send_max(const pys_conn *c)
 {
-    return c->flow[PYS_OUT].protect.aead != NULL ? c->send_max : PYS_PLAIN_MAX;
+    size_t wish = (size_t)c->set->numbers[PYS_SEND_FRAGMENT];
+
+    if (c->flow[PYS_OUT].protect.aead != NULL && c->send_max < wish)
+        return c->send_max;
+    return wish;
 }
 
 /* Appends one record to what is to be sent. False as pys_record_seal. */

@@ -24,6 +24,8 @@ settings_defaults(pys_settings *s)
     s->numbers[PYS_NUM_TICKETS] = 2;
     s->numbers[PYS_CACHE_MODE] = PYS_CACHE_SERVER;
     s->numbers[PYS_REMEMBER_CHAINS] = 1;
+    s->numbers[PYS_SEND_FRAGMENT] = PYS_PLAIN_MAX;
+    s->numbers[PYS_SPLIT_FRAGMENT] = PYS_PLAIN_MAX;
     s->numbers[PYS_RECV_MAX_EARLY_DATA] = PYS_PLAIN_MAX;
     for (int kind = 0; kind < PYS_N_KINDS; kind++)
         s->lists[kind].n = pys_default_list((enum pys_kind)kind,

@@ -92,7 +92,7 @@ void pys_aead_free(pys_aead *a);
 /*
  * One AEAD call. in and tail are sealed as one text without being copied
  * together first; out may be in.p itself, and gets in.n + tail.n bytes and
- * the tag behind them.
+ * the tag behind them. tail may stand where its ciphertext comes to stand.
  */
 PYS_MUST bool pys_aead_seal(pys_aead *a, const uint8_t nonce[PYS_IV_LEN],
     pys_rd ad, pys_rd in, pys_rd tail, uint8_t *out);

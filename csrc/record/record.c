@@ -82,13 +82,12 @@ bool
 pys_record_seal(pys_protect *p, enum pys_record_type type, pys_rd in,
     size_t pad, pys_buf *out)
 {
-    static const uint8_t zeros[256];
     uint8_t nonce[PYS_IV_LEN];
-    uint8_t tail[1 + sizeof(zeros)];
     size_t len;
+    uint8_t *tail;
     uint8_t *at;
 
-    if (in.n > PYS_PLAIN_MAX || pad > sizeof(zeros))
+    if (in.n > PYS_PLAIN_MAX)
         return false;
     if (p->aead == NULL) {
         unsigned version = p->legacy != 0 ? p->legacy : PYS_TLS1_2;
@@ -99,7 +98,7 @@ pys_record_seal(pys_protect *p, enum pys_record_type type, pys_rd in,
     if (p->suite->version == PYS_TLS1_2)
         return pys_record_seal12(p, type, in, out);
     /* RFC 8446 5.4: content and padding fit one record. */
-    if (in.n + pad > PYS_PLAIN_MAX)
+    if (pad > PYS_PLAIN_MAX - in.n)
         pad = PYS_PLAIN_MAX - in.n;
     /* RFC 8446 5.3: the sequence number never wraps. */
     if (p->seq == UINT64_MAX)
@@ -111,8 +110,11 @@ pys_record_seal(pys_protect *p, enum pys_record_type type, pys_rd in,
     at = pys_buf_tail(out);
     record_header(at, PYS_RT_APPLICATION_DATA, PYS_TLS1_2, len);
     pys_record_nonce(p, nonce);
+    /* Sealed where it stands. */
+    tail = at + PYS_RECORD_HEADER + in.n;
     tail[0] = (uint8_t)type;
-    memcpy(tail + 1, zeros, pad);
+    if (pad != 0)
+        pys_wipe(tail + 1, pad);
     if (!pys_aead_seal(p->aead, nonce, pys_rd_of(at, PYS_RECORD_HEADER), in,
             pys_rd_of(tail, 1 + pad), at + PYS_RECORD_HEADER))
         return false;

@@ -47,8 +47,8 @@ bool pys_protect_worn(const pys_protect *p);
 
 /*
  * Appends one record with in (at most PYS_PLAIN_MAX bytes) and pad zeros to
- * out (in the clear, pad is ignored). False if
- * memory is short, libcrypto fails or the sequence number would wrap.
+ * out; fewer if it would be too long, none in the clear and in TLS 1.2. False
+ * if memory is short, libcrypto fails or the sequence number would wrap.
  */
 PYS_MUST bool pys_record_seal(pys_protect *p, enum pys_record_type type,
     pys_rd in, size_t pad, pys_buf *out);

@@ -61,6 +61,7 @@ FLOORS = [
     {"bio_life", "pkey", "x509"},
     {"verify"},
     {"bio_core", "notices", "report", "session", "settings"},
+    {"settings_record"},
     {"asks", "bio_state", "identity", "proofs"},
     {"bio_ctrl", "ctx_session", "trust", "versions"},
     {"bio_kinds", "ctx_status"},

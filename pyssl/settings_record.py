@@ -1,0 +1,105 @@
+"""What an SSL_CTX and an SSL say about the records that they send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyssl._ffi import lib, number
+from pyssl.settings import Settings
+
+_FRAGMENT_MIN, _FRAGMENT_MAX = 512, 16384
+
+_put = lib.pys_settings_set_number
+
+
+class RecordSettings(Settings):
+    """Length and padding of records."""
+
+    __slots__ = ()
+
+    def set_max_send_fragment(self, m: int) -> int:
+        """Limit the content of the records that we send.
+
+        A peer that asked for shorter ones gets them (RFC 8449).
+
+        Args:
+            m: Bytes, 512 to 16384, which is the default.
+
+        Returns:
+            1; 0 for another number, with nothing changed.
+
+        Source: SSL_CTX_set_max_send_fragment(3).
+        """
+        if not _FRAGMENT_MIN <= number(m, "m") <= _FRAGMENT_MAX:
+            self._snapshot()
+            return 0
+
+        def change(fresh: Any) -> bool:
+            split = lib.pys_settings_number(fresh, lib.PYS_SPLIT_FRAGMENT)
+            _put(fresh, lib.PYS_SEND_FRAGMENT, m)
+            _put(fresh, lib.PYS_SPLIT_FRAGMENT, min(split, m))
+            return True
+
+        return int(self._change(change))
+
+    def set_split_send_fragment(self, m: int) -> int:
+        """Limit the content of records of application data.
+
+        A write seals several records at a time; each gets so much of it,
+        and of handshake messages as much as `set_max_send_fragment` allows.
+
+        Args:
+            m: Bytes, 1 to what `set_max_send_fragment` allows. A lower
+                limit there lowers this one, too.
+
+        Returns:
+            1; 0 for another number, with nothing changed.
+
+        Source: SSL_CTX_set_split_send_fragment(3).
+        """
+        if not 1 <= number(m, "m") <= self._number(lib.PYS_SEND_FRAGMENT):
+            return 0
+        self._set_number(lib.PYS_SPLIT_FRAGMENT, m)
+        return 1
+
+    def set_block_padding(self, block_size: int) -> int:
+        """Pad the protected records of TLS 1.3 that we send.
+
+        Args:
+            block_size: Content, type and padding are a multiple of it, 2 to
+                16384 bytes, as far as a record may be so long; 0 or 1 for
+                no padding, as by default.
+
+        Returns:
+            1; 0 for another number, with nothing changed.
+
+        Source: SSL_CTX_set_block_padding(3); RFC 8446 5.4.
+        """
+        return self.set_block_padding_ex(block_size, block_size)
+
+    def set_block_padding_ex(
+        self, app_block_size: int, hs_block_size: int
+    ) -> int:
+        """As `set_block_padding`, with two sizes.
+
+        Args:
+            app_block_size: For application data.
+            hs_block_size: For handshake messages and alerts.
+
+        Source: SSL_CTX_set_block_padding_ex(3).
+        """
+        sizes = (
+            number(app_block_size, "app_block_size"),
+            number(hs_block_size, "hs_block_size"),
+        )
+        if not all(0 <= size <= _FRAGMENT_MAX for size in sizes):
+            self._snapshot()
+            return 0
+        data, other = (0 if size == 1 else size for size in sizes)
+
+        def change(fresh: Any) -> bool:
+            _put(fresh, lib.PYS_PAD_DATA, data)
+            _put(fresh, lib.PYS_PAD_OTHER, other)
+            return True
+
+        return int(self._change(change))
