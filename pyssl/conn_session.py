@@ -145,7 +145,8 @@ class Resumption(Info):
         self._session_ctx._count(_SIDES[self._role])
 
     def _done(self, conn: Any) -> None:
-        """Count a handshake that is complete."""
+        """Count a handshake that is complete; another call finds it so."""
+        self._started = False
         ctx = self._session_ctx
         if lib.pys_conn_resumed(conn):
             ctx._count("hits")

@@ -620,3 +620,16 @@ def test_connections_outlive_their_context_with_its_sessions() -> None:
     close(link)
     with pytest.raises(ValueError, match="freed"):
         p.SSL_CTX_sess_number(pair[1])
+
+
+@clause("SESS-13", "HS-19")
+def test_handshake_is_counted_once_however_often_it_is_called() -> None:
+    pair = contexts(TLS13)
+    link = link_of(pair).established()
+    for end in (link.client, link.server):
+        for _ in range(3):
+            assert p.SSL_do_handshake(end) == 1
+    assert p.SSL_CTX_sess_connect(pair[0]) == 1
+    assert p.SSL_CTX_sess_connect_good(pair[0]) == 1
+    assert p.SSL_CTX_sess_accept(pair[1]) == 1
+    assert p.SSL_CTX_sess_accept_good(pair[1]) == 1
