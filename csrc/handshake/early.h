@@ -26,7 +26,8 @@ PYS_MUST bool pys_early_count(pys_conn *c, size_t n);
 static inline bool
 pys_early_skipping(const pys_conn *c)
 {
-    return c->early != NULL && c->early->skipping && c->hs != NULL;
+    return c->early != NULL && c->early->skipping && c->hs != NULL &&
+        !pys_is_12(c);
 }
 
 /* Is what comes in early data that was accepted? */

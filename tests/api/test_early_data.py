@@ -445,6 +445,74 @@ def test_server_judges_the_age_of_the_ticket(off: int) -> None:
     assert ret == (SUCCESS if abs(off) < 10000 else FINISH)
 
 
+@clause("ED-2", "ED-5", "RW-20")
+@pytest.mark.parametrize("accept", [True, False])
+def test_early_data_cut_short_and_given_up_harms_nothing(accept: bool) -> None:
+    link = early_link(early_contexts(60000))
+    mine, theirs = p.BIO_new_bio_pair(4000, 4096)
+    assert mine is not None
+    assert theirs is not None
+    p.SSL_set_bio(link.client, mine, mine)
+    p.SSL_set_bio(link.server, theirs, theirs)
+    data = b"e" * 16000
+    p.SSL_set_recv_max_early_data(link.server, 60000)
+    assert write(link.client, data) == (0, 0, p.SSL_ERROR_WANT_WRITE)
+    got = b""
+    ended = not accept
+    for _ in range(100):
+        if not ended:
+            ret, part, _ = read(link.server)
+            ended = ret == FINISH
+            got += part
+        done = p.SSL_do_handshake(link.client)
+        if ended and done == p.SSL_do_handshake(link.server) == 1:
+            break
+    assert done == 1, reasons()
+    assert got == (data if accept else b"")
+    assert status(link) == ((ACCEPTED,) * 2 if accept else (REJECTED,) * 2)
+    for ssl, peer in (
+        (link.client, link.server),
+        (link.server, link.client),
+    ):
+        assert p.SSL_write(ssl, b"something else") == 14, reasons()
+        assert links.read(peer) == b"something else"
+
+
+@clause("ED-3", "GE-13")
+def test_hello_callback_may_suspend_a_server_that_reads_early_data() -> None:
+    pair = early_contexts()
+    session, _ = visit(pair)
+    answers = [-1, -1, 1]
+    p.SSL_CTX_set_client_hello_cb(pair[1], lambda *_: answers.pop(0))
+    link = early_link(pair, session)
+    wait = p.SSL_ERROR_WANT_CLIENT_HELLO_CB
+    assert offer(link) == (ERROR, b"", wait)
+    assert read(link.server) == (ERROR, b"", wait)
+    assert read(link.server) == (SUCCESS, b"early", 0)
+
+
+@clause("RFC 8446 D.3", "RFC 8446 4.2.10")
+def test_server_of_tls12_given_early_data_passes_over_nothing() -> None:
+    pair = early_contexts()
+    session, _ = visit(pair)
+    for change in (
+        p.SSL_CTX_set_min_proto_version,
+        p.SSL_CTX_set_max_proto_version,
+    ):
+        assert change(pair[1], TLS12) == 1
+    p.SSL_CTX_set_min_proto_version(pair[0], TLS12)
+    link = early_link(pair, session)
+    assert write(link.client, b"early") == (1, 5, 0)
+    link.move()
+    got = outcome(link.server, p.SSL_do_handshake(link.server))
+    assert got == (-1, p.SSL_ERROR_SSL)
+    assert link.server.report().alert_sent == 10
+    link.move()
+    got = outcome(link.client, p.SSL_do_handshake(link.client))
+    assert got == (-1, p.SSL_ERROR_SSL)
+    assert link.client.report().alert_sent == p.SSL_AD_PROTOCOL_VERSION
+
+
 # ---- over the limit --------------------------------------------------------
 
 
