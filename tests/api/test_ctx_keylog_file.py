@@ -160,6 +160,7 @@ def test_line_is_one_write_and_goes_on_after_a_short_one(
     ]
 
 
+@pytest.mark.threads
 def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
     contexts = make_contexts()
     for ctx in contexts:  # two descriptors on one file

@@ -629,6 +629,7 @@ def test_bio_in_python_changes_nothing_that_is_told() -> None:
 
 
 @clause("INFO-3", "CV-8")
+@pytest.mark.threads
 @BOTH
 def test_reader_and_writer_threads_are_told_apart(version: int) -> None:
     contexts = make_contexts(version=version)
