@@ -45,6 +45,26 @@ from pyssl.bio import (
     BIO_s_null,
     BIO_s_socket,
 )
+from pyssl.bio_accept import (
+    BIO_dup_chain,
+    BIO_new_accept,
+    BIO_s_accept,
+)
+from pyssl.bio_buffer import (
+    BIO_f_buffer,
+)
+from pyssl.bio_connect import (
+    BIO_new_connect,
+    BIO_s_connect,
+)
+from pyssl.bio_ssl import (
+    BIO_f_ssl,
+    BIO_new_buffer_ssl_connect,
+    BIO_new_ssl,
+    BIO_new_ssl_connect,
+    BIO_ssl_copy_session_id,
+    BIO_ssl_shutdown,
+)
 from pyssl.capi_bio import (
     BIO_callback_ctrl,
     BIO_clear_flags,
@@ -148,6 +168,37 @@ from pyssl.capi_bio import (
     BIO_vfree,
     BIO_wpending,
     BIO_write,
+)
+from pyssl.capi_bio_more import (
+    BIO_do_accept,
+    BIO_do_connect,
+    BIO_do_handshake,
+    BIO_get_accept_name,
+    BIO_get_accept_port,
+    BIO_get_bind_mode,
+    BIO_get_buffer_num_lines,
+    BIO_get_conn_hostname,
+    BIO_get_conn_port,
+    BIO_get_num_renegotiates,
+    BIO_get_peer_name,
+    BIO_get_peer_port,
+    BIO_get_ssl,
+    BIO_set_accept_bios,
+    BIO_set_accept_name,
+    BIO_set_accept_port,
+    BIO_set_bind_mode,
+    BIO_set_buffer_read_data,
+    BIO_set_buffer_size,
+    BIO_set_conn_hostname,
+    BIO_set_conn_port,
+    BIO_set_nbio,
+    BIO_set_nbio_accept,
+    BIO_set_read_buffer_size,
+    BIO_set_ssl,
+    BIO_set_ssl_mode,
+    BIO_set_ssl_renegotiate_bytes,
+    BIO_set_ssl_renegotiate_timeout,
+    BIO_set_write_buffer_size,
 )
 from pyssl.capi_early import (
     SSL_CTX_get_max_early_data,

@@ -89,7 +89,7 @@ class BioCore(BioLife):
         if self._plain:  # nobody hears it (BIO-9)
             return
         try:
-            self._tell(cmd, self)
+            self._tell(cmd, None)  # it is not this BIO that is popped
         except BaseException as e:  # noqa: BLE001 (raised by its taker)
             self._park(e)
 
@@ -368,6 +368,6 @@ class BioCore(BioLife):
     def _pass_errno(self, c: Any, writing: int) -> None:
         """Show the errno of the source at the chain's end (CV-9)."""
         end = self._last()
-        if end is not self and end._native_kind:
+        if end is not self:
             errno = lib.pys_bio_errno(end._source(), writing)
             lib.pys_bio_side_errno(c, writing, errno)

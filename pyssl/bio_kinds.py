@@ -6,8 +6,8 @@ from typing import Any, Optional
 
 from pyssl._ffi import ffi, lib
 from pyssl.bio_core import BioCore
-from pyssl.bio_ctrl import BioCommands
 from pyssl.bio_life import READING, WRITING, checked, descriptor, number
+from pyssl.bio_macros import BioMacros
 from pyssl.const_bio import (
     BIO_C_DESTROY_BIO_PAIR,
     BIO_C_GET_FD,
@@ -26,7 +26,7 @@ from pyssl.const_bio import (
 Exposed = tuple[int, Optional[memoryview]]
 
 
-class BioKinds(BioCommands):
+class BioKinds(BioMacros):
     """The methods of BIO_s_mem(3), BIO_s_bio(3) and BIO_s_fd(3)."""
 
     __slots__ = ()

@@ -257,7 +257,7 @@ class BioLife(Owner):
             return ret
         raised: BaseException | None = None
         try:
-            self._depart()
+            self._depart(collected)
         except BaseException as e:  # noqa: BLE001 (raised below)
             raised = e
         self._drop_views()
@@ -280,12 +280,16 @@ class BioLife(Owner):
         with self._as_if_inside():
             return self._call(BIO_CB_FREE, None, 0, 0, 0, 1, None)[0]
 
-    def _depart(self) -> None:
+    def _depart(self, collected: bool) -> None:
         """Run the type's destroy function, then the free callbacks."""
+        method = self._method
         try:
-            if self._method._destroy is not None:
+            if method._finish is not None:
                 with self._as_if_inside():
-                    self._method._destroy(self)
+                    method._finish(self, collected)
+            elif method._destroy is not None:
+                with self._as_if_inside():
+                    method._destroy(self)
         finally:
             self._forget()
 

@@ -18,6 +18,8 @@ from pyssl.const_bio import (
 
 # An operation of a type: it gets the BIO first, as BIO_meth_new(3) has it.
 Operation = Optional[Callable[..., Any]]
+# Ends a BIO; told whether the garbage collector found it.
+Finish = Callable[[Any, bool], None]
 
 _LAST_INDEX = 255
 _indices = itertools.count(BIO_TYPE_START + 1)
@@ -57,11 +59,13 @@ class BIO_METHOD:
         "_create",
         "_ctrl",
         "_destroy",
+        "_finish",
         "_freed",
         "_gets",
         "_kind",
         "_puts",
         "_read",
+        "_sealed",
         "_write",
         "name",
         "type",
@@ -78,6 +82,8 @@ class BIO_METHOD:
         self.name = name
         self._kind: int | None = None  # enum pys_bio_kind, if in C
         self._freed = False
+        self._sealed = False  # built in
+        self._finish: Finish | None = None  # destroy, of types built in
         self._write: Operation = None
         self._read: Operation = None
         self._puts: Operation = None
@@ -93,7 +99,7 @@ class BIO_METHOD:
     def _set(self, which: str, operation: Operation) -> int:
         """Store an operation, after a look at who asks for what."""
         self._check()
-        if self._kind is not None:
+        if self._sealed:
             raise TypeError("a built-in type cannot be changed")
         if operation is not None and not callable(operation):
             raise TypeError("an operation is a callable or None")
@@ -181,7 +187,7 @@ class BIO_METHOD:
     def free(self) -> None:
         """Give the type up; BIOs of this type go on working."""
         self._check()
-        if self._kind is None:
+        if not self._sealed:
             self._freed = True
 
 
@@ -201,6 +207,23 @@ def _built_in(kind: int, type_: int, name: str) -> BIO_METHOD:
     """Describe a type that the core has."""
     method = BIO_METHOD(type_, name)
     method._kind = kind
+    method._sealed = True
+    return method
+
+
+def built_of(type_: int, name: str, **operations: Any) -> BIO_METHOD:
+    """Make a type of the package that is written in Python.
+
+    Args:
+        type_: its number.
+        name: words for people.
+        operations: as the setters of a type have them, and finish(b,
+            collected) in place of destroy.
+    """
+    method = BIO_METHOD(type_, name)
+    for which, operation in operations.items():
+        setattr(method, "_" + which, operation)
+    method._sealed = True
     return method
 
 
