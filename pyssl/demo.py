@@ -3,9 +3,10 @@
     python -m pyssl.demo [--peer openssl | pyssl]
 
 A client talks to a real server over a blocking socket, a non-blocking
-socket, memory BIOs, a BIO pair and a BIO written in Python. The page shows
-each call with what it returned, what was agreed, and a line of text that the
-server sent back reversed. The exit code is 1 if anything failed.
+socket, memory BIOs, a BIO pair, a BIO written in Python and a BIO that makes
+the connection itself. The page shows each call with what it returned, what
+was agreed, and a line of text that the server sent back reversed. The exit
+code is 1 if anything failed.
 """
 
 from __future__ import annotations
@@ -33,7 +34,13 @@ _CODES = {
     p.SSL_ERROR_WANT_WRITE: "WANT_WRITE",
     p.SSL_ERROR_SYSCALL: "SSL_ERROR_SYSCALL",
     p.SSL_ERROR_ZERO_RETURN: "ZERO_RETURN",
+    p.SSL_ERROR_WANT_CONNECT: "WANT_CONNECT",
 }
+_REPEATED = (
+    p.SSL_ERROR_WANT_READ,
+    p.SSL_ERROR_WANT_WRITE,
+    p.SSL_ERROR_WANT_CONNECT,
+)
 
 
 class DemoError(Exception):
@@ -111,7 +118,7 @@ class Client:
             ret = call()
             code = p.SSL_get_error(self.ssl, ret)
             self.page.call(name, ret, _CODES.get(code, str(code)))
-            if code not in (p.SSL_ERROR_WANT_READ, p.SSL_ERROR_WANT_WRITE):
+            if code not in _REPEATED:
                 self.flush()
                 break
             self.wait(code)
@@ -322,12 +329,34 @@ class Python(Client):
         )
 
 
+class Connecting(Client):
+    """A BIO that makes a connection of its own."""
+
+    title = "A BIO that connects"
+
+    def attach(self) -> None:
+        """Give up the connection that is there; the BIO makes another."""
+        host, port = self.sock.getpeername()
+        self.sock.close()
+        bio = _must(p.BIO_new_connect(f"{host}:{port}"))
+        p.BIO_set_nbio(bio, 1)
+        p.SSL_set_bio(self.ssl, bio, bio)
+        self.page.note(f'bio = BIO_new_connect("{host}:{port}")')
+        self.page.note("BIO_set_nbio(bio, 1); SSL_set_bio(ssl, bio, bio)")
+
+    def wait(self, code: int) -> None:
+        """Wait in select for what the code says."""
+        name, ret = _select(p.SSL_get_fd(self.ssl), code)
+        self.page.call(f"  select({name})", ret)
+
+
 _KINDS: tuple[type[Client], ...] = (
     Blocking,
     NonBlocking,
     Memory,
     Pair,
     Python,
+    Connecting,
 )
 
 
@@ -338,7 +367,7 @@ def _must(made: Optional[T]) -> T:
     return made
 
 
-def _select(sock: socket.socket, code: int) -> tuple[str, int]:
+def _select(sock: socket.socket | int, code: int) -> tuple[str, int]:
     """Wait until a socket is ready: what for, and how many were."""
     limit = demo_peer.PATIENCE
     if code == p.SSL_ERROR_WANT_READ:

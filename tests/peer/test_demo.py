@@ -22,18 +22,21 @@ PEERS = [
 ]
 
 
-@clause("HS-5", "HS-6", "HS-8", "HS-9", "METH-1", "PAIR-15", "PAIR-16")
+@clause(
+    "HS-5", "HS-6", "HS-8", "HS-9", "METH-1", "PAIR-15", "PAIR-16", "GE-10"
+)
 @pytest.mark.parametrize("peer", PEERS)
 def test_demo_shows_a_handshake_over_each_kind_of_bio(peer, capsys):
     assert demo.main(["--peer", peer]) == 0
 
     page = capsys.readouterr().out
-    assert page.count("TLSv1.3, TLS_AES_256_GCM_SHA384, X25519") == 5
-    assert page.count("CN=localhost,O=pyssl demo") == 5
+    assert page.count("TLSv1.3, TLS_AES_256_GCM_SHA384, X25519") == 6
+    assert page.count("CN=localhost,O=pyssl demo") == 6
     assert page.count("nohtyP ni nettirw OIB a revo") == 1
     assert "-> -1   WANT_READ" in page
     assert "-> -1   WANT_WRITE" in page
-    assert "5 of 5" in page
+    assert "-> -1   WANT_CONNECT" in page
+    assert "6 of 6" in page
     assert "\033" not in page
     assert all(len(line) < 80 for line in page.splitlines())
 
@@ -71,9 +74,9 @@ def test_demo_whose_client_trusts_nobody_fails_and_says_why(
 
     assert demo.main(["--peer", "pyssl"]) == 1
     page = capsys.readouterr().out
-    assert page.count("FAILED: SSL_do_handshake(ssl)") == 5
+    assert page.count("FAILED: SSL_do_handshake(ssl)") == 6
     assert "certificate verify failed" in page
-    assert "0 of 5" in page
+    assert "0 of 6" in page
 
 
 def test_demo_on_a_terminal_is_in_colour():
