@@ -193,25 +193,36 @@ bool pys_settings_ticket_key(const pys_settings *s, uint8_t *out);
  */
 typedef struct pys_cache pys_cache;
 pys_cache *pys_settings_cache(const pys_settings *s);
-/* Most sessions kept; 0: no bound but memory. Default 20480. */
+/*
+ * Most sessions kept; 0: no bound but memory. Default 20480. Those above a
+ * new bound stay until pys_cache_excess takes them.
+ */
 void pys_cache_set_size(pys_cache *c, size_t n);
 size_t pys_cache_size(pys_cache *c);
 size_t pys_cache_count(pys_cache *c);
 /*
  * Adds a session (takes a reference). False if that very object is in
  * already or memory is short. *dropped: the one that had to go, with its
- * reference, or NULL.
+ * reference, or NULL: one of the same id, or the least lately used one. A
+ * session without an id is kept, but not found.
  */
 bool pys_cache_add(pys_cache *c, pys_session *s, pys_session **dropped);
-/* One that is too many for the size, as pys_cache_expire; else NULL. */
+/* While there are too many: the least lately used one, taken out. */
 pys_session *pys_cache_excess(pys_cache *c);
-/* The reference that the cache had, or NULL if it was not in. */
+/*
+ * The reference that the cache had, or NULL if it was not in. One of the same
+ * id counts as the session.
+ */
 pys_session *pys_cache_remove(pys_cache *c, const pys_session *s);
 /*
  * One session that has expired at `now` (seconds; 0: any session), taken out,
- * with its reference; NULL when there is none left.
+ * with its reference; NULL when there is none left. Taking out all that have
+ * costs one look at each session.
  */
 pys_session *pys_cache_expire(pys_cache *c, int64_t now);
+/* PSK identity hint of a server of TLS 1.2: at most 256 bytes, 0 for none. */
+bool pys_settings_set_psk_hint(pys_settings *s, const uint8_t *p, size_t n);
+const uint8_t *pys_settings_psk_hint(const pys_settings *s, size_t *n);
 /* Names of CAs for a certificate request: each a DER Name. */
 bool pys_settings_add_ca_name(pys_settings *s, const uint8_t *p, size_t n);
 void pys_settings_clear_ca_names(pys_settings *s);

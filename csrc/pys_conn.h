@@ -26,6 +26,10 @@ enum pys_ask {
     PYS_ASK_FIRST_USE,    /* was this ticket never seen before? */
     PYS_ASK_JUDGE,        /* the peer's chain, instead of a verification */
     PYS_ASK_STATUS,       /* SSL_CTX_set_tlsext_status_cb(3) */
+    PYS_ASK_PSK_OFFER,    /* an external PSK to offer in TLS 1.3, client */
+    PYS_ASK_PSK_LOOKUP,   /* the external PSK of an identity, TLS 1.3 */
+    PYS_ASK_PSK_CLIENT,   /* the PSK of a TLS 1.2 suite, client */
+    PYS_ASK_PSK_SERVER,   /* the same for the client's identity, server */
     PYS_N_ASKS
 };
 
@@ -138,7 +142,23 @@ bool pys_conn_resumed(const pys_conn *c);
 /* The id that PYS_ASK_SESSION is about; its answer (takes a reference). */
 const uint8_t *pys_conn_asked_id(const pys_conn *c, size_t *n);
 void pys_conn_give_session(pys_conn *c, pys_session *s);
-/* What happened in the cache since the last call, as bits. */
+/*
+ * What a question for a PSK is about: the identity, or for
+ * PYS_ASK_PSK_CLIENT the server's hint (it may be empty). NULL: nothing.
+ */
+const uint8_t *pys_conn_asked_psk(const pys_conn *c, size_t *n);
+/*
+ * Its answer: a copy of the session, whose secret is the key; the identity is
+ * the client's. False if it does not fit or memory is short.
+ */
+bool pys_conn_give_psk(pys_conn *c, const pys_session *s,
+    const uint8_t *identity, size_t n);
+/* The hint that a server of TLS 1.2 sent, or NULL. */
+const uint8_t *pys_conn_psk_hint(const pys_conn *c, size_t *n);
+/*
+ * What happened in the cache since the last call, as bits; with one of the
+ * middle two pys_conn_dropped_session has more to say.
+ */
 enum {
     PYS_CACHE_MISSED = 1,
     PYS_CACHE_EXPIRED = 2,
@@ -146,8 +166,11 @@ enum {
     PYS_CACHE_GIVEN = 8 /* by the answer to PYS_ASK_SESSION */
 };
 unsigned pys_conn_cache_news(pys_conn *c);
-/* The one that the cache dropped meanwhile: its reference, or NULL. */
-pys_session *pys_conn_dropped_session(pys_conn *c);
+/*
+ * What the cache let go of, oldest first: the bit that says why, 0 when there
+ * is no more. *s: its reference, or NULL if somebody else has it.
+ */
+unsigned pys_conn_dropped_session(pys_conn *c, pys_session **s);
 /* The body of the ClientHello that a server is answering, or NULL. */
 const uint8_t *pys_conn_client_hello(const pys_conn *c, size_t *n);
 /*

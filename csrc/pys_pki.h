@@ -126,7 +126,8 @@ enum pys_session_bytes {
     PYS_SESSION_SECRET, /* master secret, or PSK */
     PYS_SESSION_NAME,   /* server_name */
     PYS_SESSION_ALPN,
-    PYS_SESSION_TICKET
+    PYS_SESSION_TICKET,
+    PYS_SESSION_PSK_IDENTITY /* of an external PSK behind it */
 };
 /* Lives as long as the session is not changed; NULL or n 0: none. */
 const uint8_t *pys_session_bytes(const pys_session *s,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from pyssl import notices
+from pyssl import notices, psk
 from pyssl._ffi import bytes_of, ffi, lib, number, text_of
 from pyssl.const import (
     SSL_AD_BAD_CERTIFICATE_STATUS_RESPONSE,
@@ -215,6 +215,11 @@ def _first_use(ssl: SSL, conn: Any) -> _Reply:
     return _GO_ON if first else _DECLINE
 
 
+def _psk(ask: Callable[[SSL, Any], bool]) -> Callable[[SSL, Any], _Reply]:
+    """The callbacks for external PSKs (PSK-1, PSK-2, PSK-4)."""
+    return lambda ssl, conn: _GO_ON if ask(ssl, conn) else _INTERNAL
+
+
 _HANDLERS: dict[int, tuple[Callable[[SSL, Any], _Reply], _Reply]] = {
     lib.PYS_ASK_CLIENT_HELLO: (_client_hello, _INTERNAL),
     lib.PYS_ASK_SERVER_NAME: (
@@ -225,6 +230,10 @@ _HANDLERS: dict[int, tuple[Callable[[SSL, Any], _Reply], _Reply]] = {
     lib.PYS_ASK_SESSION: (_session, _DECLINE),
     lib.PYS_ASK_EARLY_DATA: (_early_data, _DECLINE),
     lib.PYS_ASK_FIRST_USE: (_first_use, _DECLINE),
+    lib.PYS_ASK_PSK_OFFER: (_psk(psk.offer), _INTERNAL),
+    lib.PYS_ASK_PSK_LOOKUP: (_psk(psk.lookup), _INTERNAL),
+    lib.PYS_ASK_PSK_CLIENT: (_psk(psk.client_key), _INTERNAL),
+    lib.PYS_ASK_PSK_SERVER: (_psk(psk.server_key), _INTERNAL),
     lib.PYS_ASK_VERIFY: (_peer, _INTERNAL),
     lib.PYS_ASK_JUDGE: (_peer, _INTERNAL),
     lib.PYS_ASK_STATUS: (_status, _INTERNAL),

@@ -211,3 +211,42 @@ SSL_set_session_id_context = _ssl(
 SSL_set_num_tickets = _ssl(SSL.set_num_tickets, "SSL_set_num_tickets")
 SSL_get_num_tickets = _ssl(SSL.get_num_tickets, "SSL_get_num_tickets")
 SSL_get_extms_support = _ssl(SSL.get_extms_support, "SSL_get_extms_support")
+
+# ---- external PSKs ----------------------------------------------------------
+
+SSL_CTX_set_psk_client_callback = _ctx(
+    SSL_CTX.set_psk_client_callback, "SSL_CTX_set_psk_client_callback"
+)
+SSL_set_psk_client_callback = _ssl(
+    SSL.set_psk_client_callback, "SSL_set_psk_client_callback"
+)
+SSL_CTX_set_psk_server_callback = _ctx(
+    SSL_CTX.set_psk_server_callback, "SSL_CTX_set_psk_server_callback"
+)
+SSL_set_psk_server_callback = _ssl(
+    SSL.set_psk_server_callback, "SSL_set_psk_server_callback"
+)
+SSL_CTX_set_psk_use_session_callback = _ctx(
+    SSL_CTX.set_psk_use_session_callback,
+    "SSL_CTX_set_psk_use_session_callback",
+)
+SSL_set_psk_use_session_callback = _ssl(
+    SSL.set_psk_use_session_callback, "SSL_set_psk_use_session_callback"
+)
+SSL_CTX_set_psk_find_session_callback = _ctx(
+    SSL_CTX.set_psk_find_session_callback,
+    "SSL_CTX_set_psk_find_session_callback",
+)
+SSL_set_psk_find_session_callback = _ssl(
+    SSL.set_psk_find_session_callback, "SSL_set_psk_find_session_callback"
+)
+SSL_CTX_use_psk_identity_hint = _ctx(
+    SSL_CTX.use_psk_identity_hint, "SSL_CTX_use_psk_identity_hint"
+)
+SSL_use_psk_identity_hint = _ssl(
+    SSL.use_psk_identity_hint, "SSL_use_psk_identity_hint"
+)
+SSL_get_psk_identity = _ssl(SSL.get_psk_identity, "SSL_get_psk_identity")
+SSL_get_psk_identity_hint = _ssl(
+    SSL.get_psk_identity_hint, "SSL_get_psk_identity_hint"
+)

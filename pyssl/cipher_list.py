@@ -70,6 +70,15 @@ def _with(part: str) -> Callable[[_Suite], bool]:
     return lambda suite: part in suite.names[0]
 
 
+def _with_psk(suite: _Suite) -> bool:
+    """Select what needs a key and no certificate (RFC 5489)."""
+    return "-PSK-" in suite.names[0]
+
+
+def _with_certificate(suite: _Suite) -> bool:
+    return not _with_psk(suite)
+
+
 def _all(suite: _Suite) -> bool:
     del suite
     return True
@@ -80,8 +89,9 @@ def _none(suite: _Suite) -> bool:
     return False
 
 
-# There are no suites but ECDHE with an AEAD, so words for anything else
-# select nothing: RSA is the key exchange, SHA256 and SHA384 are the MACs.
+# There are no suites but ECDHE and ECDHE-PSK with an AEAD, so words for
+# anything else select nothing: RSA is the key exchange, SHA256 and SHA384
+# are the MACs.
 _SETS: dict[str, Callable[[_Suite], bool]] = {
     "ALL": _all,
     "HIGH": _all,
@@ -92,14 +102,19 @@ _SETS: dict[str, Callable[[_Suite], bool]] = {
     "AESGCM": _with("GCM"),
     "AEAD": _all,
     "CHACHA20": _with("CHACHA20"),
-    "ECDHE": _all,
-    "EECDH": _all,
+    "ECDHE": _with_certificate,
+    "EECDH": _with_certificate,
+    "kECDHE": _with_certificate,
+    "kEECDH": _with_certificate,
     "ECDSA": _with("-ECDSA-"),
     "aECDSA": _with("-ECDSA-"),
     "RSA": _none,
     "aRSA": _with("-RSA-"),
     "kRSA": _none,
-    "PSK": _none,
+    "PSK": _with_psk,
+    "kECDHEPSK": _with_psk,
+    "aPSK": _with_psk,
+    "kPSK": _none,
     "aNULL": _none,
     "eNULL": _none,
     "NULL": _none,

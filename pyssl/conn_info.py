@@ -27,6 +27,7 @@ from pyssl.const import (
     TLS1_3_VERSION,
 )
 from pyssl.ctx import SSL_CTX, CertCallback, paired
+from pyssl.psk import PskCallbacks
 from pyssl.report import Report, make_report
 from pyssl.verify import VerifyCallback
 from pyssl.x509 import X509
@@ -165,12 +166,21 @@ class Info(ConnBase):
 
     def _keep_verify(self, callback: VerifyCallback | None) -> None:
         """Take a callback, also while the handshake runs (VFY-2)."""
-        if callback is None:
-            return
+        if callback is not None:
+            self._keep_copied(verify=callback)
+
+    def _psk(self) -> PskCallbacks:
+        return self._copied.psk
+
+    def _keep_psk(self, psk: PskCallbacks) -> None:
+        self._keep_copied(psk=psk)
+
+    def _keep_copied(self, **others: Any) -> None:
+        """Exchange callbacks, also while the handshake runs."""
 
         def do(conn: Any) -> None:
             del conn
-            self._copied = self._copied.but(verify=callback)
+            self._copied = self._copied.but(**others)
             wanted = self._ctx.live_asks | self._copied.asks
             self._set_number(lib.PYS_ASKS, wanted)
             self._asks = wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyssl import err
-from pyssl._ffi import ffi, lib, number
+from pyssl._ffi import bytes_of, ffi, lib, number
 from pyssl.conn_info import Info
 from pyssl.const import (
     ERR_LIB_SSL,
@@ -19,10 +19,12 @@ from pyssl.session import SSL_SESSION, wrap
 
 _NEWS = (
     (lib.PYS_CACHE_MISSED, "misses"),
-    (lib.PYS_CACHE_EXPIRED, "timeouts"),
-    (lib.PYS_CACHE_FULL, "cache_full"),
     (lib.PYS_CACHE_GIVEN, "cb_hits"),
 )
+_DROPS = {
+    lib.PYS_CACHE_EXPIRED: "timeouts",
+    lib.PYS_CACHE_FULL: "cache_full",
+}
 _SIDES = {lib.PYS_CLIENT: "connect", lib.PYS_SERVER: "accept"}
 
 
@@ -75,6 +77,41 @@ class Resumption(Info):
         Source: SSL_session_reused(3); contract SESS-3.
         """
         return int(self._facts(lib.pys_conn_resumed))
+
+    def get_psk_identity(self) -> bytes | None:
+        """Give whose external PSK is behind the connection, or None.
+
+        It is known once the handshake is complete, and again after a
+        resumption.
+
+        Source: SSL_get_psk_identity(3); contract PSK-3.
+        """
+
+        def get(conn: Any) -> bytes | None:
+            session = wrap(lib.pys_conn_session(conn))
+            if session is None:
+                return None
+            return session._bytes(lib.PYS_SESSION_PSK_IDENTITY) or None
+
+        return self._facts(get)
+
+    def get_psk_identity_hint(self) -> bytes | None:
+        """Give the hint that a server of TLS 1.2 gives, or None.
+
+        A server's is what was set, a client's what was received.
+
+        Source: SSL_get_psk_identity_hint(3); contract PSK-1.
+        """
+        n = ffi.new("size_t *")
+
+        def get(conn: Any) -> bytes | None:
+            if self._role == lib.PYS_CLIENT:
+                found = lib.pys_conn_psk_hint(conn, n)
+            else:
+                found = lib.pys_settings_psk_hint(self._settings, n)
+            return bytes_of(found, n[0]) or None
+
+        return self._facts(get)
 
     def get_extms_support(self) -> int:
         """Tell whether the master secret is an extended one (RFC 7627).
@@ -181,9 +218,13 @@ class Resumption(Info):
         for bit, what in _NEWS:
             if news & bit:
                 self._session_ctx._count(what)
-        self._guarded(
-            self._session_ctx._gone, lib.pys_conn_dropped_session(conn)
-        )
+        dropped = ffi.new("pys_session **")
+        while True:
+            why = lib.pys_conn_dropped_session(conn, dropped)
+            if why == 0:
+                return
+            self._session_ctx._count(_DROPS[why])
+            self._guarded(self._session_ctx._gone, dropped[0])
 
     def _guarded(self, call: Any, *arguments: Any) -> None:
         """Call what calls back; keep what it raises for later (CV-7)."""

@@ -544,3 +544,8 @@ ERR_R_UNABLE_TO_GET_WRITE_LOCK = 0xC0110
 # Flags of an entry's text.
 ERR_TXT_MALLOCED = 1
 ERR_TXT_STRING = 2
+
+# ---- external PSKs, in bytes ------------------------------------------------
+
+PSK_MAX_IDENTITY_LEN = 256
+PSK_MAX_PSK_LEN = 512

@@ -23,6 +23,7 @@ from pyssl.identity import (
 )
 from pyssl.notices import callback
 from pyssl.pkey import EVP_PKEY
+from pyssl.psk import NO_PSK, PskCallbacks
 from pyssl.settings import copy_settings, new_fault
 from pyssl.trust import TrustStore
 from pyssl.verify import CertVerifyCallback, VerifyCallback
@@ -140,11 +141,21 @@ class Copied:
         verify: the callback of SSL_CTX_set_verify(3).
         judge: that of SSL_CTX_set_cert_verify_callback(3), and its argument.
         early: that of SSL_CTX_set_allow_early_data_cb(3), and its argument.
+        psk: who is asked for external PSKs.
         also: what the first context answers, once another took its place.
         asks: the questions that all of them answer, as PYS_ASKS bits.
     """
 
-    __slots__ = ("also", "asks", "cert", "early", "hello", "judge", "verify")
+    __slots__ = (
+        "also",
+        "asks",
+        "cert",
+        "early",
+        "hello",
+        "judge",
+        "psk",
+        "verify",
+    )
 
     def __init__(
         self,
@@ -153,6 +164,7 @@ class Copied:
         verify: VerifyCallback | None = None,
         judge: tuple[CertVerifyCallback, Any] | None = None,
         early: tuple[EarlyDataCallback, Any] | None = None,
+        psk: PskCallbacks = NO_PSK,
         also: int = 0,
     ) -> None:
         """Put callbacks together; they are never exchanged."""
@@ -162,12 +174,14 @@ class Copied:
         self.verify = verify
         self.judge = judge
         self.early = early
+        self.psk = psk
         self.asks = also
         self.asks |= 0 if cert is None else ASK_CERT
         self.asks |= 0 if hello is None else ASK_HELLO
         self.asks |= 0 if verify is None else ASK_VERIFY
         self.asks |= 0 if judge is None else ASK_JUDGE
         self.asks |= 0 if early is None else ASK_EARLY_DATA
+        self.asks |= psk.asks
 
     def but(self, **others: Any) -> Copied:
         """Give the same callbacks, but for those named."""
@@ -177,6 +191,7 @@ class Copied:
             "verify": self.verify,
             "judge": self.judge,
             "early": self.early,
+            "psk": self.psk,
             "also": self.also,
         }
         return Copied(**{**mine, **others})
@@ -430,6 +445,16 @@ class SSL_CTX(NoticeCalls):
         with self._lock:
             self._copied = self._copied.but(verify=callback)
             self._update_asks()
+
+    def _psk(self) -> PskCallbacks:
+        return self._copied.psk
+
+    def _keep_psk(self, psk: PskCallbacks) -> None:
+        with self._lock:
+            self._copied = self._copied.but(psk=psk)
+            self._update_asks()
+            if psk.server is not None or psk.find is not None:
+                self._cache()  # without a certificate, too
 
     def get_verify_callback(self) -> VerifyCallback | None:
         """Give the callback, or None. Source: SSL_CTX_get_verify_mode(3)."""

@@ -21,8 +21,8 @@ from pyssl.const import (
     SSL_R_BAD_SSL_FILETYPE,
 )
 from pyssl.pkey import EVP_PKEY, PASSPHRASE_MAX, is_encrypted
+from pyssl.psk import PskCalls
 from pyssl.settings import new_fault
-from pyssl.settings_record import RecordSettings
 from pyssl.x509 import X509
 
 Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
@@ -77,7 +77,7 @@ def parse_chain(data: Any, fault: Any) -> list[Any]:
     return []
 
 
-class Identities(RecordSettings):
+class Identities(PskCalls):
     """Loading and checking of certificates, chains and keys.
 
     Every method returns 1, or 0 with entries in the queue (CERT-1).

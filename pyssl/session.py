@@ -341,7 +341,7 @@ class SSL_SESSION:
         )
 
     def set1_master_key(self, key: Any) -> int:
-        """Set the secret: 1, or 0 for more than 48 bytes."""
+        """Set the secret: 1, or 0 for more than 512 bytes."""
         return self._set_bytes(lib.PYS_SESSION_SECRET, key)
 
     def set1_id(self, sid: Any) -> int:

@@ -22,6 +22,7 @@ FLAGS = {
     TLS12: {
         "client auth": CLIENT_AUTH,
         "client certificate": CLIENT_CERT,
+        "PSK": PSK,
         "resumed": RESUMED,
         "ticket": TICKET,
         "status": STATUS,
@@ -85,6 +86,8 @@ def legal(flags: int) -> bool:
     if flags & CLIENT_CERT and not flags & CLIENT_AUTH:
         return False
     if flags & EARLY and (flags & RETRIED or not flags & PSK):
+        return False
+    if flags & PSK and flags & RESUMED:
         return False
     return not (flags & (PSK | RESUMED) and flags & CLIENT_AUTH)
 

@@ -123,8 +123,8 @@ pys_conn_clear(pys_conn *c)
     pys_cert_free(c->own_cert);
     c->own_cert = NULL;
     pys_fresh_drop(c);
-    pys_session_free(c->dropped);
-    c->dropped = NULL;
+    pys_dropped_drop(c);
+    pys_psk_hint_drop(c);
     c->cache_news = 0;
     c->extended = false;
     c->resumed = false;

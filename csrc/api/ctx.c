@@ -168,6 +168,20 @@ pys_settings_set_ticket_keys(pys_settings *s, const uint8_t *p, size_t n)
         (n == 0 || pys_ticket_keys_set(s->tickets, p, n));
 }
 
+bool
+pys_settings_set_psk_hint(pys_settings *s, const uint8_t *p, size_t n)
+{
+    return n <= PYS_PSK_IDENTITY_MAX &&
+        pys_keep(&s->psk_hint, pys_rd_of(p, n));
+}
+
+const uint8_t *
+pys_settings_psk_hint(const pys_settings *s, size_t *n)
+{
+    *n = pys_buf_size(&s->psk_hint);
+    return pys_buf_head(&s->psk_hint);
+}
+
 pys_cache *
 pys_settings_cache(const pys_settings *s)
 {

@@ -110,7 +110,8 @@ greet(pys_conn *c)
     io = pys_io_ready(c);
     if (io != PYS_IO_MOVED || pys_early_going(c))
         return io;
-    if (c->hs->step != NULL)
+    /* A question before the hello brings us here again. */
+    if (c->hs->step != NULL && !c->hs->early_wanted)
         return uncalled(c);
     c->hs->early_wanted = true;
     io = pys_io_turn(c);

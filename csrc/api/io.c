@@ -212,8 +212,8 @@ handshake_begin(pys_conn *c)
     if (c->role == PYS_CLIENT)
         c->flow[PYS_OUT].protect.legacy = 0x0301;
     /* HS-18: nothing to negotiate with; the peer was never greeted. */
-    if (pys_version_max(c->set) == 0)
-        return pys_fail(c, PYS_NO_ALERT, PYS_R_NO_PROTOCOLS_AVAILABLE);
+    if (pys_version_max(c) == 0)
+        return pys_fail(c, PYS_NO_ALERT, pys_version_lack(c));
     return true;
 }
 

@@ -1,6 +1,6 @@
 /*
  * The application's view of resumption: the session to offer, those that came
- * to be, and what the cache did.
+ * to be, what the cache did, and external PSKs.
  */
 #include "conn/conn.h"
 #include "handshake/psk.h"
@@ -79,11 +79,74 @@ pys_conn_cache_news(pys_conn *c)
     return news;
 }
 
-pys_session *
-pys_conn_dropped_session(pys_conn *c)
+unsigned
+pys_conn_dropped_session(pys_conn *c, pys_session **s)
 {
-    pys_session *s = c->dropped;
+    unsigned why;
 
-    c->dropped = NULL;
-    return s;
+    *s = NULL;
+    if (c->n_dropped == 0)
+        return 0;
+    *s = c->dropped[0].session;
+    why = c->dropped[0].why;
+    c->n_dropped--;
+    for (size_t i = 0; i < c->n_dropped; i++)
+        c->dropped[i] = c->dropped[i + 1];
+    if (c->n_dropped == 0)
+        pys_dropped_drop(c);
+    return why;
+}
+
+/* ---- external PSKs ----------------------------------------------------- */
+
+static bool
+asked_psk(const pys_conn *c)
+{
+    int what = pys_conn_asked(c);
+
+    return what == PYS_ASK_PSK_OFFER || what == PYS_ASK_PSK_LOOKUP ||
+        what == PYS_ASK_PSK_CLIENT || what == PYS_ASK_PSK_SERVER;
+}
+
+const uint8_t *
+pys_conn_asked_psk(const pys_conn *c, size_t *n)
+{
+    *n = 0;
+    if (!asked_psk(c))
+        return NULL;
+    *n = pys_buf_size(&c->hs->psk_about);
+    return pys_buf_head(&c->hs->psk_about);
+}
+
+bool
+pys_conn_give_psk(pys_conn *c, const pys_session *s, const uint8_t *identity,
+    size_t n)
+{
+    pys_session *copy;
+
+    if (!asked_psk(c) || n > PYS_PSK_IDENTITY_MAX)
+        return false;
+    copy = pys_session_copy(s);
+    if (copy == NULL)
+        return false;
+    /* A server's is the one that it was asked for. */
+    if (!pys_session_set_identity(copy,
+            c->role == PYS_SERVER ? pys_rd_buf(&c->hs->psk_about) :
+                                    pys_rd_of(identity, n))) {
+        pys_session_free(copy);
+        return false;
+    }
+    pys_session_free(c->hs->external);
+    c->hs->external = copy;
+    return true;
+}
+
+const uint8_t *
+pys_conn_psk_hint(const pys_conn *c, size_t *n)
+{
+    *n = 0;
+    if (c->psk_hint == NULL)
+        return NULL;
+    *n = pys_buf_size(c->psk_hint);
+    return pys_buf_head(c->psk_hint);
 }

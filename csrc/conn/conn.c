@@ -87,37 +87,86 @@ pys_scts_check(pys_rd list)
     return true;
 }
 
+bool
+pys_suite_open(const pys_conn *c, const pys_suite *suite)
+{
+    enum pys_ask key = c->role == PYS_SERVER ? PYS_ASK_PSK_SERVER :
+                                               PYS_ASK_PSK_CLIENT;
+
+    if (suite->bits < pys_security_bits(c->set))
+        return false;
+    /* RFC 5489 2: of no use to who has no PSK. */
+    return suite->auth != PYS_AUTH_PSK || pys_registered(c, key);
+}
+
+typedef struct version {
+    uint16_t id;
+    int64_t switched_off; /* by this option */
+} version;
+
+static const version newest = {PYS_TLS1_3, PYS_OP_NO_TLSV1_3};
+static const version oldest = {PYS_TLS1_2, PYS_OP_NO_TLSV1_2};
+
 /* Is this version inside the range and not switched off (VER-1, VER-3)? */
 static bool
-version_allowed(const pys_settings *s, int64_t version, int64_t switched_off)
+in_range(const pys_settings *s, const version *v)
 {
     int64_t min = s->numbers[PYS_MIN_VERSION];
     int64_t max = s->numbers[PYS_MAX_VERSION];
 
-    return min <= version && (max == 0 || max >= version) &&
-        !pys_setting(s, PYS_OPTIONS, switched_off);
+    return min <= v->id && (max == 0 || max >= v->id) &&
+        !pys_setting(s, PYS_OPTIONS, v->switched_off);
+}
+
+/* A version without a suite could not go on (RFC 8446 4.1.1, 4.2.1). */
+static bool
+has_suite(const pys_conn *c, uint16_t id)
+{
+    const pys_list *list = &c->set->lists[PYS_KIND_SUITE];
+
+    for (size_t i = 0; i < list->n; i++) {
+        const pys_suite *suite = pys_suite_find(list->ids[i]);
+
+        if (suite != NULL && suite->version == id && pys_suite_open(c, suite))
+            return true;
+    }
+    return false;
+}
+
+static bool
+version_allowed(const pys_conn *c, const version *v)
+{
+    return in_range(c->set, v) && has_suite(c, v->id);
 }
 
 uint16_t
-pys_version_max(const pys_settings *s)
+pys_version_max(const pys_conn *c)
 {
-    if (version_allowed(s, PYS_TLS1_3, PYS_OP_NO_TLSV1_3))
-        return PYS_TLS1_3;
-    return version_allowed(s, PYS_TLS1_2, PYS_OP_NO_TLSV1_2) ? PYS_TLS1_2 : 0;
+    if (version_allowed(c, &newest))
+        return newest.id;
+    return version_allowed(c, &oldest) ? oldest.id : 0;
 }
 
 uint16_t
-pys_version_min(const pys_settings *s)
+pys_version_min(const pys_conn *c)
 {
-    if (version_allowed(s, PYS_TLS1_2, PYS_OP_NO_TLSV1_2))
-        return PYS_TLS1_2;
-    return version_allowed(s, PYS_TLS1_3, PYS_OP_NO_TLSV1_3) ? PYS_TLS1_3 : 0;
+    if (version_allowed(c, &oldest))
+        return oldest.id;
+    return version_allowed(c, &newest) ? newest.id : 0;
+}
+
+unsigned
+pys_version_lack(const pys_conn *c)
+{
+    return in_range(c->set, &newest) || in_range(c->set, &oldest) ?
+        PYS_R_NO_CIPHERS_AVAILABLE :
+        PYS_R_NO_PROTOCOLS_AVAILABLE;
 }
 
 bool
 pys_ask(pys_hs *hs, enum pys_ask what)
 {
-    if (!pys_setting(hs->conn->set, PYS_ASKS, (int64_t)1 << what)) {
+    if (!pys_registered(hs->conn, what)) {
         hs->answer = PYS_GO_ON;
         pys_buf_wipe(&hs->answer_data);
         return true;
@@ -224,6 +273,7 @@ hs_init_bufs(pys_hs *hs)
     pys_buf_init(&hs->unsealed, (size_t)1 << 18);
     pys_buf_init(&hs->ticket_got, PYS_TICKET_MAX);
     pys_buf_init(&hs->answer_data, UINT8_MAX);
+    pys_buf_init(&hs->psk_about, UINT16_MAX);
     pys_buf_init(&hs->share_out, 4096);
     pys_buf_init(&hs->cookie, UINT16_MAX);
     pys_buf_init(&hs->hello, (size_t)UINT16_MAX * 2);
@@ -279,6 +329,7 @@ pys_hs_free(pys_hs *hs)
     pys_buf_wipe(&hs->unsealed);
     pys_buf_wipe(&hs->ticket_got);
     pys_buf_wipe(&hs->answer_data);
+    pys_buf_wipe(&hs->psk_about);
     pys_buf_wipe(&hs->share_out);
     pys_buf_wipe(&hs->cookie);
     pys_buf_wipe(&hs->hello);
@@ -291,5 +342,6 @@ pys_hs_free(pys_hs *hs)
     pys_settings_free(hs->id_owner);
     pys_session_free(hs->psk);
     pys_session_free(hs->given);
+    pys_session_free(hs->external);
     pys_free_secret(hs, sizeof(*hs));
 }

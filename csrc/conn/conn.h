@@ -41,6 +41,7 @@ struct pys_settings {
     pys_buf alpn;     /* wire form, without the outer length */
     pys_buf ca_names; /* each with its 16-bit length */
     pys_buf scts;     /* of our certificate, with the outer length */
+    pys_buf psk_hint; /* TLS 1.2, server; empty: none */
 };
 
 /* SSL_OP_, SSL_MODE_ and SSL_VERIFY_ bits that the core looks at. */
@@ -116,7 +117,12 @@ typedef struct pys_hs pys_hs;
 typedef struct pys_step pys_step;
 typedef struct pys_watch pys_watch;
 
-enum { PYS_RANDOM_LEN = 32, PYS_SESSION_ID_MAX = 32, PYS_SHARES_MAX = 2 };
+enum {
+    PYS_RANDOM_LEN = 32,
+    PYS_SESSION_ID_MAX = 32,
+    PYS_SHARES_MAX = 2,
+    PYS_PSKS_MAX = 2 /* offered: of a ticket, external */
+};
 
 /*
  * Everything that only the handshake needs; wiped and freed at its end. The
@@ -162,6 +168,15 @@ struct pys_hs {
     bool early_wanted;   /* the application writes or reads early data */
     bool early_allowed;  /* server: but for a second use */
     bool half_open;      /* server: data may go out already */
+    bool psk_external;   /* psk is none of ours: other binders */
+    bool psk_plain;      /* server: psk_ke, without (EC)DHE */
+    int psk_try;         /* server: identity that is being looked at */
+    bool psk_looked;     /* server: the application knows none for it */
+    /* Client: those of the last hello in their order, borrowed. */
+    pys_session *offered[PYS_PSKS_MAX];
+    size_t n_offered;
+    pys_session *external; /* by the answer to a PYS_ASK_PSK_ question */
+    pys_buf psk_about;     /* what that question is about */
     unsigned n_tickets;  /* server: still to be sent */
     bool ticket_wanted;  /* server: the client takes tickets */
     pys_session *given;  /* server: by PYS_ASK_SESSION */
@@ -247,6 +262,12 @@ typedef struct pys_early {
 /* Bits of SSL_get_shutdown(3). */
 enum { PYS_SENT_SHUTDOWN = 1, PYS_RECEIVED_SHUTDOWN = 2 };
 
+/* What left the cache of a server, and why. */
+typedef struct pys_drop {
+    pys_session *session; /* NULL: another connection was quicker */
+    unsigned why;         /* PYS_CACHE_EXPIRED or PYS_CACHE_FULL */
+} pys_drop;
+
 struct pys_conn {
     pys_settings *set;
     enum pys_role role;
@@ -308,10 +329,12 @@ struct pys_conn {
     pys_session **fresh; /* made or received since last asked */
     size_t n_fresh;
     bool keep_fresh;
-    pys_session *dropped; /* by the cache, since last asked */
+    pys_drop *dropped; /* by the cache since last asked, oldest first */
+    size_t n_dropped;
     unsigned cache_news;
     bool resumed;
     pys_cert *own_cert; /* shown in this handshake, or NULL */
+    pys_buf *psk_hint; /* client: of a server of TLS 1.2, or NULL */
     uint32_t n_nonce; /* tickets given */
     uint8_t exporter[PYS_HASH_MAX]; /* in TLS 1.2 the master secret */
     union {
@@ -362,9 +385,23 @@ pys_is_12(const pys_conn *c)
     return c->version == PYS_TLS1_2;
 }
 
-/* Highest and lowest version that settings allow; 0 if none. */
-uint16_t pys_version_max(const pys_settings *s);
-uint16_t pys_version_min(const pys_settings *s);
+/* May a suite be offered or chosen on this connection? */
+bool pys_suite_open(const pys_conn *c, const pys_suite *suite);
+
+/*
+ * Highest and lowest version that settings allow and that have a suite; 0 if
+ * there is none, and SSL_R_ of why.
+ */
+uint16_t pys_version_max(const pys_conn *c);
+uint16_t pys_version_min(const pys_conn *c);
+unsigned pys_version_lack(const pys_conn *c);
+
+/* Has the application registered for a question? */
+static inline bool
+pys_registered(const pys_conn *c, enum pys_ask what)
+{
+    return pys_setting(c->set, PYS_ASKS, (int64_t)1 << what);
+}
 
 /*
  * Asks the application. True: it answered (hs->answer and the rest are set,

@@ -108,7 +108,7 @@ put_message(pys_conn *c, int direction, int version, int type, pys_rd bytes)
 static int
 version_of(const pys_conn *c)
 {
-    return c->version != 0 ? c->version : pys_version_max(c->set);
+    return c->version != 0 ? c->version : pys_version_max(c);
 }
 
 void

@@ -44,6 +44,7 @@ pys_settings_new(void)
     pys_buf_init(&s->alpn, UINT16_MAX - 2);
     pys_buf_init(&s->ca_names, UINT16_MAX - 2);
     pys_buf_init(&s->scts, UINT16_MAX);
+    pys_buf_init(&s->psk_hint, PYS_PSK_IDENTITY_MAX);
     settings_defaults(s);
     return s;
 }
@@ -68,6 +69,7 @@ pys_settings_free(pys_settings *s)
     pys_buf_wipe(&s->alpn);
     pys_buf_wipe(&s->ca_names);
     pys_buf_wipe(&s->scts);
+    pys_buf_wipe(&s->psk_hint);
     pys_free(s);
 }
 
@@ -91,7 +93,8 @@ pys_settings_own(pys_settings *s)
     if (!pys_identities_copy(&copy->ids, &s->ids) ||
         !pys_keep(&copy->alpn, pys_rd_buf(&s->alpn)) ||
         !pys_keep(&copy->ca_names, pys_rd_buf(&s->ca_names)) ||
-        !pys_keep(&copy->scts, pys_rd_buf(&s->scts))) {
+        !pys_keep(&copy->scts, pys_rd_buf(&s->scts)) ||
+        !pys_keep(&copy->psk_hint, pys_rd_buf(&s->psk_hint))) {
         pys_settings_free(copy);
         return NULL;
     }

@@ -47,7 +47,7 @@ static const pys_suite suites[] = {
         .bits = 128,
         .limit = UINT64_C(1) << 24,
     },
-    /* RFC 5289, RFC 7905: ECDHE and an AEAD, nothing else. */
+    /* RFC 5289, RFC 7905: ECDHE and an AEAD. */
     {
         .id = 0xc02c,
         .version = PYS_TLS1_2,
@@ -123,6 +123,46 @@ static const pys_suite suites[] = {
         .hash = PYS_SHA256,
         .aead = PYS_AES_128_GCM,
         .auth = PYS_AUTH_RSA,
+        .bits = 128,
+        .limit = UINT64_C(1) << 24,
+    },
+    /* RFC 8442, RFC 7905: with a PSK in place of certificates. */
+    {
+        .id = 0xd002,
+        .version = PYS_TLS1_2,
+        .name = "ECDHE-PSK-AES256-GCM-SHA384",
+        .standard = "TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384",
+        .description = "ECDHE-PSK-AES256-GCM-SHA384    TLSv1.2 Kx=ECDHEPSK "
+                       "Au=PSK   Enc=AESGCM(256)            Mac=AEAD",
+        .hash = PYS_SHA384,
+        .aead = PYS_AES_256_GCM,
+        .auth = PYS_AUTH_PSK,
+        .bits = 256,
+        .limit = UINT64_C(1) << 24,
+    },
+    {
+        .id = 0xccac,
+        .version = PYS_TLS1_2,
+        .name = "ECDHE-PSK-CHACHA20-POLY1305",
+        .standard = "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256",
+        .description = "ECDHE-PSK-CHACHA20-POLY1305    TLSv1.2 Kx=ECDHEPSK "
+                       "Au=PSK   Enc=CHACHA20/POLY1305(256) Mac=AEAD",
+        .hash = PYS_SHA256,
+        .aead = PYS_CHACHA20_POLY1305,
+        .auth = PYS_AUTH_PSK,
+        .bits = 256,
+        .limit = UINT64_C(1) << 36,
+    },
+    {
+        .id = 0xd001,
+        .version = PYS_TLS1_2,
+        .name = "ECDHE-PSK-AES128-GCM-SHA256",
+        .standard = "TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256",
+        .description = "ECDHE-PSK-AES128-GCM-SHA256    TLSv1.2 Kx=ECDHEPSK "
+                       "Au=PSK   Enc=AESGCM(128)            Mac=AEAD",
+        .hash = PYS_SHA256,
+        .aead = PYS_AES_128_GCM,
+        .auth = PYS_AUTH_PSK,
         .bits = 128,
         .limit = UINT64_C(1) << 24,
     },

@@ -17,8 +17,11 @@ enum {
     PYS_RENEGOTIATION_SCSV = 0x00ff /* RFC 5746 3.3 */
 };
 
-/* What certificate a suite of TLS 1.2 needs; those of 1.3 take any. */
-enum pys_auth { PYS_AUTH_ANY, PYS_AUTH_ECDSA, PYS_AUTH_RSA };
+/*
+ * What certificate a suite of TLS 1.2 needs, or none but a PSK; those of 1.3
+ * take any.
+ */
+enum pys_auth { PYS_AUTH_ANY, PYS_AUTH_ECDSA, PYS_AUTH_RSA, PYS_AUTH_PSK };
 
 enum {
     PYS_SECP256R1 = 0x0017,

@@ -4,6 +4,8 @@
  * second hello (RFC 8446 4.1.2) repeats the first one's offers, so that only
  * the share is looked at again, and the name callback asked again (SNI-3).
  */
+#include <limits.h>
+
 #include "handshake/early.h"
 #include "handshake/ext.h"
 #include "handshake/flight.h"
@@ -19,7 +21,7 @@ refuse(pys_hs *hs, int alert, unsigned reason)
 static bool
 registered(const pys_hs *hs, enum pys_ask what)
 {
-    return pys_setting(hs->conn->set, PYS_ASKS, (int64_t)1 << what);
+    return pys_registered(hs->conn, what);
 }
 
 /* ---- callbacks --------------------------------------------------------- */
@@ -152,13 +154,14 @@ suite_by_theirs(const uint16_t *ours, size_t n, pys_rd theirs)
 
 /* How well our certificates do for each kind of suite; -1: not at all. */
 typedef struct ratings {
-    int of[PYS_AUTH_RSA + 1];
+    int of[PYS_AUTH_PSK + 1];
 } ratings;
 
 static ratings
 rate(const pys_hs *hs)
 {
-    ratings r = {{0, 0, 0}};
+    /* RFC 5489 2: a PSK needs no certificate. */
+    ratings r = {.of = {[PYS_AUTH_PSK] = INT_MAX}};
 
     if (pys_is_12(hs->conn)) {
         r.of[PYS_AUTH_ECDSA] = pys_identity_rating(hs, PYS_AUTH_ECDSA);
@@ -175,7 +178,7 @@ static size_t
 candidates(const pys_hs *hs, const ratings *r, int least, uint16_t *out)
 {
     uint16_t ours[PYS_LIST_MAX];
-    size_t n = pys_suites_of(hs->conn->set, hs->conn->version, ours);
+    size_t n = pys_suites_of(hs->conn, hs->conn->version, ours);
     size_t kept = 0;
 
     for (size_t i = 0; i < n; i++) {
@@ -209,13 +212,49 @@ suite_pick(const pys_hs *hs)
         r.of[PYS_AUTH_ECDSA] :
         r.of[PYS_AUTH_RSA];
     uint16_t ours[PYS_LIST_MAX];
-    uint16_t id = 0;
+    uint16_t id;
 
-    if (best >= 0)
-        id = suite_among(hs, ours, candidates(hs, &r, best, ours));
+    if (best < 0)
+        best = 0;
+    id = suite_among(hs, ours, candidates(hs, &r, best, ours));
     if (id == 0 && best > 0)
         id = suite_among(hs, ours, candidates(hs, &r, 0, ours));
     return id;
+}
+
+/* The best one of TLS 1.3 with this hash, or NULL. */
+static const pys_suite *
+suite_of_hash(const pys_hs *hs, enum pys_hash_alg alg)
+{
+    uint16_t all[PYS_LIST_MAX];
+    uint16_t ours[PYS_LIST_MAX];
+    size_t n_all = pys_suites_of(hs->conn, PYS_TLS1_3, all);
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_all; i++) {
+        if (pys_suite_find(all[i])->hash == alg)
+            ours[n++] = all[i];
+    }
+    return pys_suite_find(suite_among(hs, ours, n));
+}
+
+/* RFC 8446 4.2.11: a PSK goes with suites of its hash alone. */
+bool
+pys_psk_fits(pys_hs *hs, const pys_session *s)
+{
+    const pys_suite *suite = pys_suite_find(s->suite);
+
+    if (suite == NULL)
+        return false;
+    if (suite->hash != hs->suite->hash)
+        suite = suite_of_hash(hs, suite->hash);
+    else
+        suite = hs->suite;
+    if (suite == NULL)
+        return false;
+    hs->suite = suite;
+    hs->conn->suite = suite;
+    return true;
 }
 
 static bool
@@ -234,6 +273,9 @@ choose_suite(pys_hs *hs)
     if (hs->suite == NULL)
         return refuse(hs, PYS_AD_HANDSHAKE_FAILURE, PYS_R_NO_SHARED_CIPHER);
     hs->conn->suite = hs->suite;
+    /* RFC 5489 2: neither certificates nor signatures. */
+    if (hs->suite->auth == PYS_AUTH_PSK)
+        hs->flags |= PYS_HS_PSK;
     return PYS_GO_NEXT;
 }
 
@@ -262,6 +304,11 @@ choose_identity(pys_hs *hs)
 {
     if ((hs->flags & PYS_HS_PSK) != 0 || is_short(hs))
         return PYS_GO_NEXT;
+    /* RFC 8446 4.2.3: our certificate needs a signature. */
+    if (!pys_is_12(hs->conn) &&
+        !pys_ext_seen(hs, PYS_EXT_SIGNATURE_ALGORITHMS))
+        return refuse(hs, PYS_AD_MISSING_EXTENSION,
+            PYS_R_MISSING_SIGALGS_EXTENSION);
     return pys_identity_choose(hs) ? PYS_GO_NEXT : PYS_GO_FAIL;
 }
 
@@ -335,6 +382,8 @@ choose_group(pys_hs *hs)
 
     if (pys_is_12(hs->conn))
         return choose_group_12(hs);
+    if (hs->psk_plain)
+        return PYS_GO_NEXT;
     if ((hs->flags & PYS_HS_RETRIED) != 0)
         return choose_after_retry(hs);
     n = pys_groups(hs->conn->set, ours);
@@ -373,11 +422,13 @@ share_answer(pys_hs *hs)
     pys_wr w = pys_wr_to(&hs->share_out);
     bool internal = false;
 
-    if (pys_is_12(hs->conn))
+    if (pys_is_12(hs->conn) || hs->psk_plain)
         return PYS_GO_NEXT;
     if (hs->group == NULL) {
         hs->flags |= PYS_HS_RETRIED;
         hs->conn->retried = true;
+        if (!pys_psk_before_retry(hs))
+            return PYS_GO_FAIL;
         return inject_cookie(hs);
     }
     if (!pys_share_respond(hs->group->id, hs->peer_shares, &w, hs->secret,

@@ -49,7 +49,7 @@ static bool
 suite_offered(const pys_conn *c, uint16_t id)
 {
     uint16_t ids[PYS_LIST_MAX];
-    size_t n = pys_suites_of(c->set, PYS_TLS1_3, ids);
+    size_t n = pys_suites_of(c, PYS_TLS1_3, ids);
 
     for (size_t i = 0; i < n; i++) {
         if (ids[i] == id)
@@ -65,7 +65,7 @@ pys_early_possible(const pys_conn *c)
     const pys_session *s = c->session;
 
     return s != NULL && s->max_early_data != 0 &&
-        pys_version_max(c->set) >= PYS_TLS1_3 && pys_psk_offers(c, s) &&
+        pys_version_max(c) >= PYS_TLS1_3 && pys_psk_offers(c, s) &&
         suite_offered(c, s->suite);
 }
 
@@ -186,7 +186,7 @@ age_right(const pys_hs *hs)
     return ours - theirs <= AGE_OFF_MAX && theirs - ours <= AGE_OFF_MAX;
 }
 
-/* RFC 8446 4.2.10: everything that must be as it was the first time. */
+/* RFC 8446 4.2.10: a ticket, and everything as it was the first time. */
 static bool
 early_fits(const pys_hs *hs)
 {
@@ -195,7 +195,8 @@ early_fits(const pys_hs *hs)
     return c->early != NULL && hs->early_wanted && !pys_is_12(c) &&
         hs->group != NULL && c->set->numbers[PYS_MAX_EARLY_DATA] != 0 &&
         (hs->flags & PYS_HS_PSK) != 0 && hs->psk_index == 0 &&
-        hs->psk->max_early_data != 0 && hs->psk->suite == hs->suite->id &&
+        !hs->psk_external && hs->psk->max_early_data != 0 &&
+        hs->psk->suite == hs->suite->id &&
         pys_rd_is(pys_rd_buf(&hs->psk->alpn), pys_rd_buf(&c->alpn)) &&
         age_right(hs);
 }
@@ -292,7 +293,7 @@ early_derive(pys_hs *hs, const pys_suite *suite)
 
     ok = pys_transcript_with(&hs->transcript, suite->hash, none, none, hash) &&
         pys_keys13_early(&k, scratch, suite->hash,
-            pys_rd_of(hs->psk->secret, hs->psk->n_secret)) &&
+            pys_session_secret(hs->psk)) &&
         pys_keys13_early_data(&k, scratch, hash, e->secret, e->exporter);
     pys_wipe(&k, sizeof(k));
     e->alg = suite->hash;

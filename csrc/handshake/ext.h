@@ -104,11 +104,10 @@ PYS_MUST bool pys_offer_take(pys_hs *hs, enum pys_offer_list which,
     pys_rd list);
 
 /*
- * Versions that settings allow, best first (ext_13.c); the answer is how
- * many.
+ * Versions that may be used, best first (ext_13.c); the answer is how many.
  */
 enum { PYS_VERSIONS_MAX = 4 };
-size_t pys_versions(const pys_settings *s, uint16_t out[PYS_VERSIONS_MAX]);
+size_t pys_versions(const pys_conn *c, uint16_t out[PYS_VERSIONS_MAX]);
 
 /* Groups of the settings that libcrypto serves, best first (ext_hello.c). */
 size_t pys_groups(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
@@ -116,12 +115,12 @@ size_t pys_groups(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
 /* Schemes of the settings that the security level allows, best first. */
 size_t pys_schemes(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
 
-/* Our suites of one version, best first; the answer is how many. */
-size_t pys_suites_of(const pys_settings *s, uint16_t version,
+/* Our suites of one version that may be used, best first; how many. */
+size_t pys_suites_of(const pys_conn *c, uint16_t version,
     uint16_t out[PYS_LIST_MAX]);
 
 /* Our suites of all versions that may be used, the newest version first. */
-size_t pys_suites_offered(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
+size_t pys_suites_offered(const pys_conn *c, uint16_t out[PYS_LIST_MAX]);
 
 /* Rows, by the file that holds them. */
 extern const pys_ext pys_ext_point_formats; /* ext_12.c */

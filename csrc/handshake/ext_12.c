@@ -10,7 +10,7 @@ enum { UNCOMPRESSED = 0 };
 static bool
 offers_12(const pys_hs *hs, pys_where where)
 {
-    return where == PYS_IN_CH && pys_version_min(hs->conn->set) <= PYS_TLS1_2;
+    return where == PYS_IN_CH && pys_version_min(hs->conn) <= PYS_TLS1_2;
 }
 
 /* ---- ec_point_formats -------------------------------------------------- */

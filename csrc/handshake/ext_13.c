@@ -10,10 +10,10 @@
 static const uint16_t spoken[] = {PYS_TLS1_3, PYS_TLS1_2};
 
 size_t
-pys_versions(const pys_settings *s, uint16_t out[PYS_VERSIONS_MAX])
+pys_versions(const pys_conn *c, uint16_t out[PYS_VERSIONS_MAX])
 {
-    uint16_t min = pys_version_min(s);
-    uint16_t max = pys_version_max(s);
+    uint16_t min = pys_version_min(c);
+    uint16_t max = pys_version_max(c);
     size_t n = 0;
 
     for (size_t i = 0; i < PYS_COUNT(spoken); i++) {
@@ -24,31 +24,30 @@ pys_versions(const pys_settings *s, uint16_t out[PYS_VERSIONS_MAX])
 }
 
 size_t
-pys_suites_of(const pys_settings *s, uint16_t version,
-    uint16_t out[PYS_LIST_MAX])
+pys_suites_of(const pys_conn *c, uint16_t version, uint16_t out[PYS_LIST_MAX])
 {
-    const pys_list *list = &s->lists[PYS_KIND_SUITE];
-    int bits = pys_security_bits(s);
+    const pys_list *list = &c->set->lists[PYS_KIND_SUITE];
     size_t n = 0;
 
     for (size_t i = 0; i < list->n; i++) {
         const pys_suite *suite = pys_suite_find(list->ids[i]);
 
-        if (suite != NULL && suite->version == version && suite->bits >= bits)
+        if (suite != NULL && suite->version == version &&
+            pys_suite_open(c, suite))
             out[n++] = suite->id;
     }
     return n;
 }
 
 size_t
-pys_suites_offered(const pys_settings *s, uint16_t out[PYS_LIST_MAX])
+pys_suites_offered(const pys_conn *c, uint16_t out[PYS_LIST_MAX])
 {
     uint16_t versions[PYS_VERSIONS_MAX];
-    size_t n_versions = pys_versions(s, versions);
+    size_t n_versions = pys_versions(c, versions);
     size_t n = 0;
 
     for (size_t i = 0; i < n_versions; i++)
-        n += pys_suites_of(s, versions[i], out + n);
+        n += pys_suites_of(c, versions[i], out + n);
     return n;
 }
 
@@ -56,7 +55,7 @@ pys_suites_offered(const pys_settings *s, uint16_t out[PYS_LIST_MAX])
 static bool
 offers_13(const pys_hs *hs)
 {
-    return pys_version_max(hs->conn->set) >= PYS_TLS1_3;
+    return pys_version_max(hs->conn) >= PYS_TLS1_3;
 }
 
 static bool
@@ -69,7 +68,7 @@ static bool
 versions_client_build(pys_hs *hs, pys_where where, pys_wr *w)
 {
     uint16_t ids[PYS_VERSIONS_MAX];
-    size_t n = pys_versions(hs->conn->set, ids);
+    size_t n = pys_versions(hs->conn, ids);
     size_t at = pys_wr_open8(w);
 
     (void)where;
@@ -284,7 +283,9 @@ share_client_process(pys_hs *hs, pys_where where, pys_rd *in)
 static bool
 share_server_offer(pys_hs *hs, pys_where where)
 {
-    return where == PYS_IN_SH || (where == PYS_IN_HRR && hs->retry_group != 0);
+    /* RFC 8446 4.2.9: none in psk_ke. */
+    return (where == PYS_IN_SH && !hs->psk_plain) ||
+        (where == PYS_IN_HRR && hs->retry_group != 0);
 }
 
 static bool

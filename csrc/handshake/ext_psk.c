@@ -1,6 +1,6 @@
 /*
- * Resumption in TLS 1.3: psk_key_exchange_modes and pre_shared_key (RFC 8446
- * 4.2.9, 4.2.11), and what a server decides on them.
+ * PSKs in TLS 1.3: psk_key_exchange_modes and pre_shared_key (RFC 8446 4.2.9,
+ * 4.2.11), and what a server decides on them.
  */
 #include "handshake/ext.h"
 #include "handshake/flight.h"
@@ -10,7 +10,7 @@ enum {
     PSK_KE = 0,
     PSK_DHE_KE = 1,
     BINDER_MIN = 32,
-    TRIES = 4 /* identities looked at; a client of ours offers one */
+    TRIES = 4 /* identities looked at; a client of ours offers two */
 };
 
 /* ---- psk_key_exchange_modes -------------------------------------------- */
@@ -18,7 +18,7 @@ enum {
 static bool
 offers_13(const pys_hs *hs)
 {
-    return pys_version_max(hs->conn->set) >= PYS_TLS1_3;
+    return pys_version_max(hs->conn) >= PYS_TLS1_3;
 }
 
 static bool
@@ -72,7 +72,7 @@ static bool
 hash_offered(const pys_conn *c, const pys_suite *suite)
 {
     uint16_t ids[PYS_LIST_MAX];
-    size_t n = pys_suites_of(c->set, PYS_TLS1_3, ids);
+    size_t n = pys_suites_of(c, PYS_TLS1_3, ids);
 
     for (size_t i = 0; i < n; i++) {
         if (pys_suite_find(ids[i])->hash == suite->hash)
@@ -94,28 +94,45 @@ pys_psk_offers(const pys_conn *c, const pys_session *s)
         hash_offered(c, suite);
 }
 
+/* RFC 8446 4.1.4: a retry's suite has settled the hash. */
 static bool
-psk_client_offer(pys_hs *hs, pys_where where)
+hash_fits(const pys_hs *hs, const pys_session *s)
+{
+    return (hs->flags & PYS_HS_RETRIED) == 0 ||
+        hs->suite->hash == pys_suite_find(s->suite)->hash;
+}
+
+/* The session of a ticket to offer, or NULL; the same in both hellos. */
+static pys_session *
+ticket_offered(pys_hs *hs)
 {
     pys_session *s = hs->conn->session;
 
-    if (where != PYS_IN_CH || !offers_13(hs) || s == NULL ||
-        !pys_psk_offers(hs->conn, s))
-        return false;
-    /* RFC 8446 4.1.4: the retry's suite has settled the hash. */
-    if ((hs->flags & PYS_HS_RETRIED) != 0 &&
-        hs->suite->hash != pys_suite_find(s->suite)->hash)
-        return false;
+    if ((hs->flags & PYS_HS_RETRIED) != 0)
+        s = hs->psk;
+    if (s == NULL || !pys_psk_offers(hs->conn, s) || !hash_fits(hs, s))
+        return NULL;
     if (hs->psk == NULL)
         hs->psk = pys_session_up_ref(s);
-    return true;
+    return hs->psk;
 }
 
-/* hs->psk may also be a session of TLS 1.2, which is offered elsewhere. */
+/* RFC 8446 4.2.11: what this hello offers, in order of preference. */
 static bool
-psk_offered(const pys_hs *hs)
+psk_client_offer(pys_hs *hs, pys_where where)
 {
-    return hs->psk != NULL && hs->psk->version == PYS_TLS1_3;
+    pys_session *own;
+
+    hs->n_offered = 0;
+    if (where != PYS_IN_CH || !offers_13(hs))
+        return false;
+    own = ticket_offered(hs);
+    if (own != NULL)
+        hs->offered[hs->n_offered++] = own;
+    if (hs->external != NULL && hash_fits(hs, hs->external) &&
+        hash_offered(hs->conn, pys_suite_find(hs->external->suite)))
+        hs->offered[hs->n_offered++] = hs->external;
+    return hs->n_offered != 0;
 }
 
 /* RFC 8446 4.2.11.1: milliseconds since the ticket came, veiled. */
@@ -126,9 +143,16 @@ veiled_age(const pys_session *s)
 }
 
 static size_t
-binder_len(const pys_hs *hs)
+binder_len(const pys_session *s)
 {
-    return pys_hash_len(pys_suite_find(hs->psk->suite)->hash);
+    return pys_hash_len(pys_suite_find(s->suite)->hash);
+}
+
+static pys_rd
+identity_of(const pys_hs *hs, const pys_session *s)
+{
+    return s == hs->external ? pys_rd_of(s->psk_identity, s->n_psk_identity) :
+                               pys_rd_buf(&s->ticket);
 }
 
 static bool
@@ -138,45 +162,59 @@ psk_client_build(pys_hs *hs, pys_where where, pys_wr *w)
     size_t at = pys_wr_open16(w);
 
     (void)where;
-    pys_wr_vec16(w, pys_rd_buf(&hs->psk->ticket));
-    pys_wr_u32(w, veiled_age(hs->psk));
+    for (size_t i = 0; i < hs->n_offered; i++) {
+        const pys_session *s = hs->offered[i];
+
+        pys_wr_vec16(w, identity_of(hs, s));
+        /* RFC 8446 4.2.11: an external PSK has no age. */
+        pys_wr_u32(w, s == hs->external ? 0 : veiled_age(s));
+    }
     pys_wr_close16(w, at);
     /* Filled in once all that they bind is written. */
     at = pys_wr_open16(w);
-    pys_wr_vec8(w, pys_rd_of(zeros, binder_len(hs)));
+    for (size_t i = 0; i < hs->n_offered; i++)
+        pys_wr_vec8(w, pys_rd_of(zeros, binder_len(hs->offered[i])));
     pys_wr_close16(w, at);
     return pys_wr_ok(w);
 }
 
 /* A binder over these bytes of a ClientHello, header first. */
 static bool
-binder_make(pys_hs *hs, const uint8_t *hash, uint8_t *out)
+binder_make(pys_hs *hs, const pys_session *s, bool external,
+    const uint8_t *hash, uint8_t *out)
 {
-    const pys_session *s = hs->psk;
     pys_keys13 k;
     bool ok;
 
     ok = pys_keys13_early(&k, hs->transcript.scratch,
-             pys_suite_find(s->suite)->hash,
-             pys_rd_of(s->secret, s->n_secret)) &&
-        pys_keys13_binder(&k, hs->transcript.scratch, false, hash, out);
+             pys_suite_find(s->suite)->hash, pys_session_secret(s)) &&
+        pys_keys13_binder(&k, hs->transcript.scratch, external, hash, out);
     pys_wipe(&k, sizeof(k));
     return ok;
 }
 
+/* RFC 8446 4.2.11.2: each binds the hello up to the list of binders. */
 bool
 pys_psk_bind(pys_hs *hs, uint8_t *whole, size_t n)
 {
-    size_t tail;
     uint8_t hash[PYS_HASH_MAX];
+    size_t tail = 2;
 
-    if (!psk_offered(hs))
+    if (hs->n_offered == 0)
         return true;
-    tail = 2 + 1 + binder_len(hs);
-    return pys_transcript_with(&hs->transcript,
-               pys_suite_find(hs->psk->suite)->hash, pys_rd_of(NULL, 0),
-               pys_rd_of(whole, n - tail), hash) &&
-        binder_make(hs, hash, whole + n - binder_len(hs));
+    for (size_t i = 0; i < hs->n_offered; i++)
+        tail += 1 + binder_len(hs->offered[i]);
+    for (size_t i = 0, at = n - tail + 2; i < hs->n_offered; i++) {
+        const pys_session *s = hs->offered[i];
+
+        if (!pys_transcript_with(&hs->transcript,
+                pys_suite_find(s->suite)->hash, pys_rd_of(NULL, 0),
+                pys_rd_of(whole, n - tail), hash) ||
+            !binder_make(hs, s, s == hs->external, hash, whole + at + 1))
+            return false;
+        at += 1 + binder_len(s);
+    }
+    return true;
 }
 
 static bool
@@ -188,10 +226,16 @@ psk_client_process(pys_hs *hs, pys_where where, pys_rd *in)
     if (!pys_rd_u16(in, &chosen))
         return false;
     /* RFC 8446 4.2.11: one of those that we offered. */
-    if (chosen != 0 || !psk_offered(hs))
+    if (chosen >= hs->n_offered)
         return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
             PYS_R_BAD_PSK_IDENTITY);
     hs->psk_index = chosen;
+    hs->psk_external = hs->offered[chosen] == hs->external;
+    if (hs->psk_external) {
+        pys_session_free(hs->psk);
+        hs->psk = pys_session_up_ref(hs->external);
+        hs->n_offered = 0; /* it may have borrowed what is gone */
+    }
     hs->flags |= PYS_HS_PSK;
     return true;
 }
@@ -330,9 +374,7 @@ session_of(pys_hs *hs, pys_rd identity)
         pys_ticket_open(set->tickets, identity, &old) :
         pys_session_cached(hs, identity);
 
-    if (s != NULL &&
-        (!pys_session_serves(hs, s) || pys_suite_find(s->suite) == NULL ||
-            pys_suite_find(s->suite)->hash != hs->suite->hash)) {
+    if (s != NULL && (!pys_session_serves(hs, s) || !pys_psk_fits(hs, s))) {
         pys_session_free(s);
         return NULL;
     }
@@ -350,7 +392,7 @@ binder_right(pys_hs *hs, pys_rd binder, bool again)
         memcpy(hash, hs->before_hash, sizeof(hash));
     else if (!pys_psk_first_hash(hs, hash))
         return pys_fail_internal(hs->conn);
-    if (!binder_make(hs, hash, expected))
+    if (!binder_make(hs, hs->psk, hs->psk_external, hash, expected))
         return pys_fail_internal(hs->conn);
     /* RFC 8446 4.2.11, 6.2: decrypt_error. */
     if (binder.n != n || !pys_same(binder.p, expected, n))
@@ -374,12 +416,14 @@ pys_psk_first_hash(pys_hs *hs, uint8_t *hash)
         pys_hash_end(h, hash);
 }
 
-/* Is resumption possible at all, with what client and settings say? */
+/* Is a PSK possible at all, with what client and settings say? */
 static bool
 psk_possible(const pys_hs *hs)
 {
-    return !pys_is_12(hs->conn) && hs->psk_list.n != 0 &&
-        hs->conn->set->tickets != NULL &&
+    const pys_conn *c = hs->conn;
+
+    return !pys_is_12(c) && hs->psk_list.n != 0 &&
+        (c->set->tickets != NULL || pys_registered(c, PYS_ASK_PSK_LOOKUP)) &&
         (hs->psk_dhe || (hs->psk_only && may_be_plain(hs)));
 }
 
@@ -399,54 +443,108 @@ pys_session_tellable(pys_hs *hs)
             PYS_R_SESSION_ID_CONTEXT_UNINITIALIZED);
 }
 
-pys_go
-pys_psk_choose(pys_hs *hs)
+typedef struct psk_offer {
+    pys_rd identity;
+    uint32_t age;
+    pys_rd binder;
+} psk_offer;
+
+/* The i-th offer of the hello; false: there is none. */
+static bool
+offer_at(const pys_hs *hs, int i, psk_offer *out)
 {
     pys_rd identities = hs->psk_list;
     pys_rd binders = hs->binder_list;
-    pys_rd identity;
-    pys_rd binder;
-    uint32_t age;
+
+    do {
+        if (!pys_rd_vec16(&identities, &out->identity) ||
+            !pys_rd_u32(&identities, &out->age) ||
+            !pys_rd_vec8(&binders, &out->binder))
+            return false;
+    } while (i-- > 0);
+    return true;
+}
+
+/* Takes the PSK in hs->psk, whose binder proves that the client has it. */
+static pys_go
+psk_take(pys_hs *hs, const psk_offer *offer)
+{
+    hs->psk_index = hs->psk_try;
+    hs->psk_age = offer->age;
+    hs->flags |= PYS_HS_PSK;
+    /* RFC 8446 4.2.9: psk_dhe_ke if the client knows it. */
+    hs->psk_plain = !hs->psk_dhe;
+    return binder_right(hs, offer->binder, false) &&
+            (hs->psk_external || pys_session_tellable(hs)) &&
+            pys_session_adopt(hs, hs->psk) ?
+        PYS_GO_NEXT :
+        PYS_GO_FAIL;
+}
+
+/* Looks at one identity: hs->psk is what it stands for, or NULL. */
+static pys_go
+psk_look(pys_hs *hs, pys_rd identity)
+{
+    pys_go go = PYS_GO_NEXT;
+
+    if (!hs->psk_looked)
+        go = pys_external_find(hs, identity);
+    if (go != PYS_GO_NEXT)
+        return go;
+    hs->psk_looked = true;
+    if (hs->psk == NULL && hs->conn->set->tickets != NULL)
+        hs->psk = session_of(hs, identity);
+    return PYS_GO_NEXT;
+}
+
+pys_go
+pys_psk_choose(pys_hs *hs)
+{
+    psk_offer offer;
 
     if (!psk_possible(hs))
         return PYS_GO_NEXT;
-    for (int i = 0; i < TRIES && pys_rd_vec16(&identities, &identity) &&
-        pys_rd_u32(&identities, &age) && pys_rd_vec8(&binders, &binder);
-        i++) {
-        hs->psk = session_of(hs, identity);
-        if (hs->psk == NULL)
-            continue;
-        hs->psk_index = i;
-        hs->psk_age = age;
-        hs->flags |= PYS_HS_PSK;
-        return binder_right(hs, binder, false) && pys_session_tellable(hs) &&
-                pys_session_adopt(hs, hs->psk) ?
-            PYS_GO_NEXT :
-            PYS_GO_FAIL;
+    while (hs->psk_try < TRIES && offer_at(hs, hs->psk_try, &offer)) {
+        pys_go go = psk_look(hs, offer.identity);
+
+        if (go != PYS_GO_NEXT)
+            return go;
+        if (hs->psk != NULL)
+            return psk_take(hs, &offer);
+        hs->psk_looked = false;
+        hs->psk_try++;
     }
     return PYS_GO_NEXT;
+}
+
+bool
+pys_psk_before_retry(pys_hs *hs)
+{
+    psk_offer offer;
+
+    return (hs->flags & PYS_HS_PSK) == 0 ||
+        (offer_at(hs, hs->psk_index, &offer) &&
+            pys_keep(&hs->psk_about, offer.identity)) ||
+        pys_fail_internal(hs->conn);
 }
 
 pys_go
 pys_psk_again(pys_hs *hs)
 {
-    pys_rd identities = hs->psk_list;
-    pys_rd binders = hs->binder_list;
-    pys_rd identity = {NULL, 0};
-    pys_rd binder = {NULL, 0};
-    uint32_t age;
+    psk_offer offer;
 
     if ((hs->flags & PYS_HS_PSK) == 0)
         return PYS_GO_NEXT;
+    /* RFC 8446 4.1.2: PSKs that do not fit may go; ours must stay. */
     for (int i = 0; i <= hs->psk_index; i++) {
-        /* RFC 8446 4.1.2: PSKs that do not fit may go; ours must stay. */
-        if (!pys_rd_vec16(&identities, &identity) ||
-            !pys_rd_u32(&identities, &age) ||
-            !pys_rd_vec8(&binders, &binder)) {
-            (void)pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
-                PYS_R_BAD_PSK_IDENTITY);
-            return PYS_GO_FAIL;
-        }
+        if (!offer_at(hs, i, &offer))
+            break;
+        if (!pys_rd_is(offer.identity, pys_rd_buf(&hs->psk_about)))
+            continue;
+        hs->psk_index = i;
+        return binder_right(hs, offer.binder, true) ? PYS_GO_NEXT :
+                                                      PYS_GO_FAIL;
     }
-    return binder_right(hs, binder, true) ? PYS_GO_NEXT : PYS_GO_FAIL;
+    (void)pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_PSK_IDENTITY);
+    return PYS_GO_FAIL;
 }

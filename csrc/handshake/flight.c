@@ -140,7 +140,7 @@ const pys_step pys_flight12[] = {
     },
     {
         .name = "server Certificate",
-        .unless = PYS_HS_RESUMED,
+        .unless = PYS_HS_RESUMED | PYS_HS_PSK,
         .msg = &pys_msg_certificate12,
         .from = PYS_SERVER,
         .sent = PYS_ST_TWSC,
@@ -150,7 +150,7 @@ const pys_step pys_flight12[] = {
         /* RFC 6066 8. */
         .name = "CertificateStatus",
         .when = PYS_HS_STATUS,
-        .unless = PYS_HS_RESUMED,
+        .unless = PYS_HS_RESUMED | PYS_HS_PSK,
         .msg = &pys_msg_certificate_status,
         .from = PYS_SERVER,
         .optional = true,
@@ -167,7 +167,7 @@ const pys_step pys_flight12[] = {
     },
     {
         .name = "CertificateRequest",
-        .unless = PYS_HS_RESUMED,
+        .unless = PYS_HS_RESUMED | PYS_HS_PSK,
         .msg = &pys_msg_certificate_request12,
         .from = PYS_SERVER,
         .optional = true,
@@ -339,7 +339,12 @@ step_send(pys_hs *hs)
 {
     /* RFC 8446 D.4: a client's dummy record precedes its second flight. */
     bool first = hs->step == pys_flight13;
+    pys_go go = PYS_GO_NEXT;
 
+    if (hs->step->msg->prepare != NULL)
+        go = hs->step->msg->prepare(hs);
+    if (go != PYS_GO_NEXT)
+        return go;
     if ((!first && !hs->server && !pys_keys_dummy_ccs(hs)) ||
         !build_message(hs)) {
         (void)pys_fail_internal(hs->conn);

@@ -37,6 +37,11 @@ enum { PYS_MESSAGE_HEADER = 4 };
 typedef struct pys_msg {
     uint8_t type;
     size_t max; /* longest body accepted (RFC 8446 4; ours where silent) */
+    /*
+     * Sender: runs before anything is written; may ask the application, and
+     * is called again then. NULL: nothing.
+     */
+    pys_go (*prepare)(pys_hs *hs);
     /* Writes the body. */
     bool (*build)(pys_hs *hs, pys_wr *w);
     /* Completes the whole message, header included; NULL: nothing. */

@@ -138,7 +138,7 @@ is_warning(const pys_conn *c, int level, int alert)
     if (alert == PYS_AD_USER_CANCELED)
         return level == LEVEL_WARNING || !pys_is_12(c);
     return level == LEVEL_WARNING && c->version != PYS_TLS1_3 &&
-        pys_version_min(c->set) == PYS_TLS1_2;
+        pys_version_min(c) == PYS_TLS1_2;
 }
 
 static pys_took

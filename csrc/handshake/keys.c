@@ -74,7 +74,7 @@ psk_of(const pys_hs *hs)
 {
     if ((hs->flags & PYS_HS_PSK) == 0)
         return pys_rd_of(NULL, 0);
-    return pys_rd_of(hs->psk->secret, hs->psk->n_secret);
+    return pys_session_secret(hs->psk);
 }
 
 /* RFC 8446 7.1: with a PSK alone, zeros. */

@@ -2,25 +2,42 @@
  * Key changes of TLS 1.2 (RFC 5246 6.3, 7.1, 8.1; RFC 7627 4).
  */
 #include "handshake/keys.h"
+#include "handshake/psk.h"
+
+enum { PREMASTER_MAX = 2 + PYS_SECRET_MAX + 2 + PYS_PSK_MAX };
 
 static bool
-master_derive(pys_hs *hs)
+master_from(pys_hs *hs, pys_rd premaster)
 {
-    pys_rd premaster = pys_rd_of(hs->secret, hs->n_secret);
     pys_hash *scratch = hs->transcript.scratch;
     enum pys_hash_alg alg = hs->suite->hash;
     uint8_t hash[PYS_HASH_MAX];
 
-    if ((hs->flags & PYS_HS_RESUMED) != 0) {
-        memcpy(hs->master, hs->psk->secret, PYS_MASTER_LEN);
-        return hs->psk->n_secret == PYS_MASTER_LEN;
-    }
     if (!hs->extended)
         return pys_keys12_master(scratch, alg, premaster, hs->conn->randoms,
             hs->master);
     /* RFC 7627 4: over everything up to ClientKeyExchange. */
     return pys_transcript_now(&hs->transcript, hash) &&
         pys_keys12_extended(scratch, alg, premaster, hash, hs->master);
+}
+
+static bool
+master_derive(pys_hs *hs)
+{
+    pys_buf premaster;
+    bool ok;
+
+    if ((hs->flags & PYS_HS_RESUMED) != 0) {
+        memcpy(hs->master, hs->psk->secret, PYS_MASTER_LEN);
+        return hs->psk->n_secret == PYS_MASTER_LEN;
+    }
+    if ((hs->flags & PYS_HS_PSK) == 0)
+        return master_from(hs, pys_rd_of(hs->secret, hs->n_secret));
+    pys_buf_init(&premaster, PREMASTER_MAX);
+    ok = pys_psk12_premaster(hs, &premaster) &&
+        master_from(hs, pys_rd_buf(&premaster));
+    pys_buf_wipe(&premaster);
+    return ok;
 }
 
 bool

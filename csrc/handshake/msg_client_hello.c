@@ -59,14 +59,9 @@ static bool
 hello_start(pys_hs *hs)
 {
     const pys_settings *set = hs->conn->set;
-    uint16_t versions[PYS_VERSIONS_MAX];
     uint16_t ids[PYS_LIST_MAX];
     size_t n;
 
-    if (pys_versions(set, versions) == 0)
-        return offer_nothing(hs, PYS_R_NO_PROTOCOLS_AVAILABLE);
-    if (pys_suites_offered(set, ids) == 0)
-        return offer_nothing(hs, PYS_R_NO_CIPHERS_AVAILABLE);
     if (pys_schemes(set, ids) == 0)
         return offer_nothing(hs, PYS_R_NO_SUITABLE_SIGNATURE_ALGORITHM);
     n = pys_groups(set, ids);
@@ -76,7 +71,7 @@ hello_start(pys_hs *hs)
     if (!pys_random(hs->random, sizeof(hs->random)))
         return pys_fail_internal(hs->conn);
     /* RFC 8446 D.4: a session id makes it look like a resumption. */
-    if (pys_version_max(set) >= PYS_TLS1_3 &&
+    if (pys_version_max(hs->conn) >= PYS_TLS1_3 &&
         pys_setting(set, PYS_OPTIONS, PYS_OP_MIDDLEBOX_COMPAT)) {
         if (!pys_random(hs->session_id, sizeof(hs->session_id)))
             return pys_fail_internal(hs->conn);
@@ -86,7 +81,7 @@ hello_start(pys_hs *hs)
     if (!pys_session12_offer(hs))
         return false;
     /* RFC 8446 4.2.8: shares are of TLS 1.3 alone. */
-    return pys_version_max(set) < PYS_TLS1_3 || shares_make(hs, ids, n);
+    return pys_version_max(hs->conn) < PYS_TLS1_3 || shares_make(hs, ids, n);
 }
 
 /* RFC 8446 4.1.2: one share, of the group that the retry named. */
@@ -114,7 +109,7 @@ client_hello_build(pys_hs *hs, pys_wr *w)
     pys_wr_u16(w, PYS_TLS1_2);
     pys_wr_bytes(w, hs->random, sizeof(hs->random));
     pys_wr_vec8(w, pys_rd_of(hs->session_id, hs->n_session_id));
-    n = pys_suites_offered(hs->conn->set, ids);
+    n = pys_suites_offered(hs->conn, ids);
     at = pys_wr_open16(w);
     for (size_t i = 0; i < n; i++)
         pys_wr_u16(w, ids[i]);
@@ -248,9 +243,9 @@ own_lists_keep(pys_hs *hs)
     uint16_t ids[PYS_LIST_MAX];
 
     return pys_offer_put(hs, PYS_OFFER_VERSIONS, versions,
-               pys_versions(set, versions)) &&
+               pys_versions(hs->conn, versions)) &&
         pys_offer_put(hs, PYS_OFFER_SUITES, ids,
-            pys_suites_offered(set, ids)) &&
+            pys_suites_offered(hs->conn, ids)) &&
         pys_offer_put(hs, PYS_OFFER_GROUPS, ids, pys_groups(set, ids)) &&
         pys_offer_put(hs, PYS_OFFER_SCHEMES, ids, pys_schemes(set, ids));
 }
@@ -261,7 +256,7 @@ version_listed(pys_hs *hs)
 {
     pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_VERSIONS]);
     uint16_t ours[PYS_VERSIONS_MAX];
-    size_t n = pys_versions(hs->conn->set, ours);
+    size_t n = pys_versions(hs->conn, ours);
 
     for (size_t i = 0; i < n; i++) {
         if (pys_rd_has_u16(theirs, ours[i]))
@@ -275,7 +270,7 @@ static uint16_t
 version_legacy(const pys_hs *hs, const hello *h)
 {
     return h->version >= PYS_TLS1_2 &&
-            pys_version_min(hs->conn->set) == PYS_TLS1_2 ?
+            pys_version_min(hs->conn) == PYS_TLS1_2 ?
         PYS_TLS1_2 :
         0;
 }
@@ -293,7 +288,7 @@ version_choose(pys_hs *hs, const hello *h)
         return pys_fail(c, PYS_AD_PROTOCOL_VERSION,
             PYS_R_UNSUPPORTED_PROTOCOL);
     /* RFC 7507 3: the client could have had more. */
-    if (c->version < pys_version_max(c->set) &&
+    if (c->version < pys_version_max(c) &&
         pys_rd_has_u16(h->suites, PYS_FALLBACK_SCSV))
         return pys_fail(c, PYS_AD_INAPPROPRIATE_FALLBACK,
             PYS_R_INAPPROPRIATE_FALLBACK);
@@ -322,8 +317,8 @@ required_check(pys_hs *hs)
         return missing(hs, PYS_R_NO_SUITABLE_KEY_SHARE);
     if (!groups && (share || !psk))
         return missing(hs, PYS_R_MISSING_SUPPORTED_GROUPS_EXTENSION);
-    /* RFC 8446 4.2.3: our certificate needs a signature. */
-    if (!pys_ext_seen(hs, PYS_EXT_SIGNATURE_ALGORITHMS))
+    /* RFC 8446 9.2: not needed with a PSK; choose.c asks again then. */
+    if (!psk && !pys_ext_seen(hs, PYS_EXT_SIGNATURE_ALGORITHMS))
         return missing(hs, PYS_R_MISSING_SIGALGS_EXTENSION);
     /* RFC 8446 4.2.2: a cookie comes back. */
     if (pys_buf_size(&hs->cookie) != 0 && !pys_ext_seen(hs, PYS_EXT_COOKIE))
@@ -411,6 +406,7 @@ client_hello_process(pys_hs *hs, pys_rd *in)
 const pys_msg pys_msg_client_hello = {
     .type = PYS_MT_CLIENT_HELLO,
     .max = 2 * 65535,
+    .prepare = pys_external_offer,
     .build = client_hello_build,
     .finish = pys_psk_bind,
     .process = client_hello_process,

@@ -1,15 +1,24 @@
 /*
  * ServerKeyExchange, ServerHelloDone and ClientKeyExchange: ECDHE with a
- * named curve and uncompressed points (RFC 8422 5.4, 5.7; RFC 5246 7.4.5).
+ * named curve and uncompressed points (RFC 8422 5.4, 5.7; RFC 5246 7.4.5),
+ * signed or with a PSK (RFC 5489).
  */
 #include "handshake/keys.h"
 #include "handshake/msg_cert.h"
+#include "handshake/psk.h"
 
 enum {
     NAMED_CURVE = 3,
     PARAMS_MAX = 1 + 2 + 1 + 133,
     SIGNED_MAX = 2 * PYS_RANDOM_LEN + PARAMS_MAX
 };
+
+/* RFC 5489 2: a hint and an identity are put in front, nothing is signed. */
+static bool
+is_psk(const pys_hs *hs)
+{
+    return (hs->flags & PYS_HS_PSK) != 0;
+}
 
 /* RFC 8422 5.4: what is signed: both randoms, then the parameters. */
 static bool
@@ -65,13 +74,22 @@ params_sign(pys_hs *hs, pys_rd params, pys_wr *w)
 }
 
 static bool
+params_plain(pys_hs *hs, pys_rd params, pys_wr *w)
+{
+    pys_wr_vec16(w, pys_rd_buf(&hs->conn->set->psk_hint));
+    pys_wr_rd(w, params);
+    return pys_wr_ok(w);
+}
+
+static bool
 server_kx_build(pys_hs *hs, pys_wr *w)
 {
     pys_buf params;
     bool ok;
 
     pys_buf_init(&params, PARAMS_MAX);
-    ok = params_build(hs, &params) && params_sign(hs, pys_rd_buf(&params), w);
+    ok = params_build(hs, &params) &&
+        (is_psk(hs) ? params_plain : params_sign)(hs, pys_rd_buf(&params), w);
     pys_buf_wipe(&params);
     return ok || pys_fail_internal(hs->conn);
 }
@@ -115,31 +133,43 @@ params_verify(pys_hs *hs, pys_rd params, uint16_t scheme, pys_rd sig)
     return ok;
 }
 
+/* The signature over params, and what of it lies behind them. */
 static bool
-server_kx_process(pys_hs *hs, pys_rd *in)
+sig_process(pys_hs *hs, pys_rd params, pys_rd *in)
 {
-    const uint8_t *start = in->p;
     uint16_t scheme;
-    pys_rd params;
-    pys_rd point;
     pys_rd sig;
 
-    if (!params_read(hs, in, &point))
-        return false;
-    params = pys_rd_of(start, (size_t)(in->p - start));
     if (!pys_rd_u16(in, &scheme) || !pys_rd_vec16(in, &sig) ||
         params.n > PARAMS_MAX)
         return false;
     if (!params_verify(hs, params, scheme, sig))
         return false;
     hs->conn->peer_scheme = scheme;
+    return true;
+}
+
+static bool
+server_kx_process(pys_hs *hs, pys_rd *in)
+{
+    const uint8_t *start;
+    pys_rd point;
+
+    if (is_psk(hs) && !pys_psk12_hint_process(hs, in))
+        return false;
+    start = in->p;
+    if (!params_read(hs, in, &point))
+        return false;
+    if (!is_psk(hs) &&
+        !sig_process(hs, pys_rd_of(start, (size_t)(in->p - start)), in))
+        return false;
     hs->conn->group = hs->group->id;
     return pys_keep(&hs->share_out, point) || pys_fail_internal(hs->conn);
 }
 
 const pys_msg pys_msg_server_kx = {
     .type = PYS_MT_SERVER_KEY_EXCHANGE,
-    .max = PARAMS_MAX + 2 + 2 + 65535,
+    .max = 2 + 65535 + PARAMS_MAX + 2 + 2,
     .build = server_kx_build,
     .process = server_kx_process,
 };
@@ -208,6 +238,8 @@ client_kx_build(pys_hs *hs, pys_wr *w)
     if (hs->shares[0] == NULL)
         return pys_fail_internal(hs->conn);
     hs->n_shares = 1;
+    if (is_psk(hs))
+        pys_wr_vec16(w, pys_psk_identity(hs));
     at = pys_wr_open8(w);
     if (!pys_share_public(hs->shares[0], w))
         return pys_fail_internal(hs->conn);
@@ -220,13 +252,17 @@ client_kx_process(pys_hs *hs, pys_rd *in)
 {
     pys_rd point;
 
+    if (is_psk(hs) && !pys_psk12_identity_process(hs, in))
+        return false;
     return pys_rd_vec8(in, &point) && point.n != 0 && pys_rd_end(in) &&
         premaster(hs, point);
 }
 
 const pys_msg pys_msg_client_kx = {
     .type = PYS_MT_CLIENT_KEY_EXCHANGE,
-    .max = 1 + 255,
+    .max = 2 + 65535 + 1 + 255, /* of a PSK; others have but the point */
+    .prepare = pys_psk12_prepare,
     .build = client_kx_build,
     .process = client_kx_process,
+    .settle = pys_psk12_settle,
 };

@@ -89,7 +89,7 @@ downgrade_check(pys_hs *hs, const hello *h)
 {
     const uint8_t *end = h->random.p + PYS_RANDOM_LEN - MARK_LEN;
 
-    if (pys_version_max(hs->conn->set) < PYS_TLS1_3)
+    if (pys_version_max(hs->conn) < PYS_TLS1_3)
         return true;
     for (size_t i = 0; i < PYS_COUNT(marks); i++) {
         if (pys_equal(end, marks[i], MARK_LEN))
@@ -117,8 +117,7 @@ older_version(pys_hs *hs, const hello *h)
     if ((hs->flags & PYS_HS_RETRIED) != 0)
         return illegal(hs, PYS_R_WRONG_SSL_VERSION);
     /* RFC 8446 4.1.3, 4.2.1: lower than all that we offered. */
-    if (h->version != PYS_TLS1_2 ||
-        pys_version_min(hs->conn->set) != PYS_TLS1_2)
+    if (h->version != PYS_TLS1_2 || pys_version_min(hs->conn) != PYS_TLS1_2)
         return pys_fail(hs->conn, PYS_AD_PROTOCOL_VERSION,
             PYS_R_UNSUPPORTED_PROTOCOL);
     hs->conn->version = PYS_TLS1_2;
@@ -259,7 +258,7 @@ server_hello_build(pys_hs *hs, pys_wr *w)
     if (is_12 && !id_choose(hs))
         return pys_fail_internal(hs->conn);
     /* RFC 8446 4.1.3: says under our signature that we know TLS 1.3. */
-    if (is_12 && pys_version_max(hs->conn->set) >= PYS_TLS1_3)
+    if (is_12 && pys_version_max(hs->conn) >= PYS_TLS1_3)
         memcpy(random + PYS_RANDOM_LEN - MARK_LEN, marks[0], MARK_LEN);
     return transcript_start(hs) &&
         hello_build(hs, is_12 ? PYS_IN_SH12 : PYS_IN_SH, random, w);
@@ -299,6 +298,9 @@ server_hello_process_12(pys_hs *hs, const hello *h)
         return false;
     hs->flags &= ~(unsigned)PYS_HS_COMPAT;
     c->suite = hs->suite;
+    /* RFC 5489 2: no certificates come. */
+    if (hs->suite->auth == PYS_AUTH_PSK)
+        hs->flags |= PYS_HS_PSK;
     if (echoed)
         return pys_session12_accept(hs) && transcript_start(hs);
     /* RFC 5246 7.4.1.3: the id of a session to come. */
@@ -366,6 +368,9 @@ server_hello_process(pys_hs *hs, pys_rd *in)
         c->suite = hs->suite;
         return transcript_start(hs);
     }
+    /* RFC 8446 4.2.11: our psk_key_exchange_modes need a share. */
+    if (!pys_ext_seen(hs, PYS_EXT_KEY_SHARE) && (hs->flags & PYS_HS_PSK) != 0)
+        return illegal(hs, PYS_R_NO_SUITABLE_KEY_SHARE);
     /* RFC 8446 9.2: without a PSK there is no secret but this one. */
     if (!pys_ext_seen(hs, PYS_EXT_KEY_SHARE))
         return pys_fail(c, PYS_AD_MISSING_EXTENSION,

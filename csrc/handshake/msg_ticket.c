@@ -96,7 +96,8 @@ pys_session13_done(pys_hs *hs)
     pys_conn *c = hs->conn;
     pys_session *s;
 
-    if (hs->psk != NULL && (hs->flags & PYS_HS_PSK) != 0) {
+    /* An external PSK is the application's, and stays as it is. */
+    if (!hs->psk_external && (hs->flags & PYS_HS_PSK) != 0) {
         /* RFC 8446 C.4: a client uses a ticket once. */
         if (!hs->server)
             pys_session_retire(hs->psk);
@@ -111,7 +112,7 @@ pys_session13_done(pys_hs *hs)
         return false;
     pys_session_retire(s);
     pys_session_use(c, s);
-    return true;
+    return pys_session_set_identity(s, pys_psk_identity(hs));
 }
 
 /* ---- the cache --------------------------------------------------------- */
@@ -120,6 +121,34 @@ static bool
 cache_says(const pys_conn *c, int64_t bits)
 {
     return pys_setting(c->set, PYS_CACHE_MODE, bits);
+}
+
+void
+pys_dropped_drop(pys_conn *c)
+{
+    for (size_t i = 0; i < c->n_dropped; i++)
+        pys_session_free(c->dropped[i].session);
+    pys_free(c->dropped);
+    c->dropped = NULL;
+    c->n_dropped = 0;
+}
+
+/* Takes over the reference. Without memory for it, nobody hears of it. */
+static void
+dropped_add(pys_conn *c, pys_session *s, unsigned why)
+{
+    pys_drop *more = pys_alloc((c->n_dropped + 1) * sizeof(*more));
+
+    if (more == NULL) {
+        pys_session_free(s);
+        return;
+    }
+    if (c->n_dropped != 0)
+        memcpy(more, c->dropped, c->n_dropped * sizeof(*more));
+    more[c->n_dropped++] = (pys_drop){.session = s, .why = why};
+    pys_free(c->dropped);
+    c->dropped = more;
+    c->cache_news |= why;
 }
 
 /* An expired one goes out of it. */
@@ -135,9 +164,7 @@ pys_session_cached(pys_hs *hs, pys_rd id)
     s = pys_cache_find(c->set->cache, id);
     if (s == NULL || pys_session_fresh(s, pys_now_ms() / 1000))
         return s;
-    c->cache_news |= PYS_CACHE_EXPIRED;
-    pys_session_free(c->dropped);
-    c->dropped = pys_cache_remove(c->set->cache, s);
+    dropped_add(c, pys_cache_remove(c->set->cache, s), PYS_CACHE_EXPIRED);
     pys_session_free(s);
     return NULL;
 }
@@ -151,11 +178,8 @@ pys_session_store(pys_conn *c, pys_session *s)
         return true;
     if (!pys_cache_add(c->set->cache, s, &dropped))
         return false;
-    if (dropped != NULL) {
-        c->cache_news |= PYS_CACHE_FULL;
-        pys_session_free(c->dropped);
-        c->dropped = dropped;
-    }
+    if (dropped != NULL)
+        dropped_add(c, dropped, PYS_CACHE_FULL);
     return true;
 }
 
@@ -241,6 +265,10 @@ ticket_build(pys_hs *hs, pys_wr *w)
     s = ticket_session(c, nonce);
     if (s == NULL)
         return false;
+    if (!pys_session_set_identity(s, pys_psk_identity(hs))) {
+        pys_session_free(s);
+        return false;
+    }
     pys_buf_init(&sealed, PYS_TICKET_MAX);
     ok = ticket_make(c, s, &sealed);
     pys_wr_u32(w, s->lifetime);
@@ -272,6 +300,7 @@ static bool
 ticket_keep(pys_conn *c, pys_rd nonce, pys_rd ticket,
     const ticket_facts *facts)
 {
+    const pys_session *last = c->session;
     pys_session *s = pys_session_made(c);
 
     if (s == NULL)
@@ -280,6 +309,9 @@ ticket_keep(pys_conn *c, pys_rd nonce, pys_rd ticket,
     s->age_add = facts->age_add;
     s->max_early_data = facts->early;
     if (!set_psk(c, s, nonce) || !pys_session_name(s, ticket) ||
+        (last != NULL &&
+            !pys_session_set_identity(s,
+                pys_rd_of(last->psk_identity, last->n_psk_identity))) ||
         !pys_buf_add(&s->ticket, ticket.p, ticket.n)) {
         pys_session_free(s);
         return pys_fail_internal(c);

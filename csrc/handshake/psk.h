@@ -1,6 +1,6 @@
 /*
- * Resumption: what ext_psk.c and session12.c give to the rest of the
- * handshake.
+ * PSKs and resumption: what ext_psk.c, psk_external.c, psk12.c and session12.c
+ * give to the rest of the handshake.
  */
 #ifndef PYS_PSK_H
 #define PYS_PSK_H
@@ -15,7 +15,8 @@ bool pys_psk_offers(const pys_conn *c, const pys_session *s);
 
 /* Server: takes a PSK of the first hello, or none. */
 pys_go pys_psk_choose(pys_hs *hs);
-/* Server: the binder of the second hello. */
+/* Server: keeps which one it was; then the binder of the second hello. */
+PYS_MUST bool pys_psk_before_retry(pys_hs *hs);
 pys_go pys_psk_again(pys_hs *hs);
 /* Hash of the first ClientHello up to its binders. */
 PYS_MUST bool pys_psk_first_hash(pys_hs *hs, uint8_t *hash);
@@ -38,10 +39,36 @@ void pys_session_announce(pys_conn *c, pys_session *s);
 PYS_MUST pys_session *pys_session_cached(pys_hs *hs, pys_rd id);
 /* Puts a session into the cache, unless that is the application's affair. */
 PYS_MUST bool pys_session_store(pys_conn *c, pys_session *s);
-/* Forgets what nobody asked for. */
+/* Both forget what nobody asked for. */
 void pys_fresh_drop(pys_conn *c);
+void pys_dropped_drop(pys_conn *c);
 /* TLS 1.3: the current session at the end of a handshake (SESS-4). */
 PYS_MUST bool pys_session13_done(pys_hs *hs);
+
+/* Whose external PSK is behind this handshake; empty: nobody's. */
+pys_rd pys_psk_identity(const pys_hs *hs);
+
+/* Client: asks for an external PSK before the first hello; its prepare. */
+pys_go pys_external_offer(pys_hs *hs);
+/*
+ * Server: asks for the PSK of an identity; with one that fits, hs->psk and
+ * its mark are set.
+ */
+pys_go pys_external_find(pys_hs *hs, pys_rd identity);
+/*
+ * Server: is there a suite with the hash of a PSK? If another one was chosen,
+ * the best of these takes its place.
+ */
+bool pys_psk_fits(pys_hs *hs, const pys_session *s);
+void pys_psk_hint_drop(pys_conn *c);
+
+/* TLS 1.2, ECDHE_PSK (RFC 5489): parts of the two key exchange messages. */
+PYS_MUST bool pys_psk12_hint_process(pys_hs *hs, pys_rd *in);
+pys_go pys_psk12_prepare(pys_hs *hs);
+PYS_MUST bool pys_psk12_identity_process(pys_hs *hs, pys_rd *in);
+pys_go pys_psk12_settle(pys_hs *hs);
+/* The premaster secret of hs->secret and the PSK. */
+PYS_MUST bool pys_psk12_premaster(pys_hs *hs, pys_buf *out);
 
 /* TLS 1.2: the client puts its session into the hello. */
 PYS_MUST bool pys_session12_offer(pys_hs *hs);

@@ -20,10 +20,10 @@ offerable(const pys_hs *hs)
 {
     pys_session *s = hs->conn->session;
     uint16_t ids[PYS_LIST_MAX];
-    size_t n = pys_suites_of(hs->conn->set, PYS_TLS1_2, ids);
+    size_t n = pys_suites_of(hs->conn, PYS_TLS1_2, ids);
 
     if (s == NULL || s->version != PYS_TLS1_2 ||
-        pys_version_min(hs->conn->set) != PYS_TLS1_2 ||
+        pys_version_min(hs->conn) != PYS_TLS1_2 ||
         atomic_load(&s->not_resumable) ||
         (s->n_id == 0 && pys_buf_size(&s->ticket) == 0))
         return NULL;
@@ -60,7 +60,7 @@ static bool
 ticket_client_offer(pys_hs *hs, pys_where where)
 {
     return where == PYS_IN_CH && tickets_on(hs) &&
-        pys_version_min(hs->conn->set) == PYS_TLS1_2;
+        pys_version_min(hs->conn) == PYS_TLS1_2;
 }
 
 static bool
@@ -164,7 +164,7 @@ suite_still_good(const pys_hs *hs, const pys_session *s)
 {
     pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_SUITES]);
     uint16_t ids[PYS_LIST_MAX];
-    size_t n = pys_suites_of(hs->conn->set, PYS_TLS1_2, ids);
+    size_t n = pys_suites_of(hs->conn, PYS_TLS1_2, ids);
 
     for (size_t i = 0; i < n; i++) {
         if (ids[i] == s->suite)
@@ -258,8 +258,11 @@ session_make(pys_hs *hs)
 
     if (s == NULL)
         return NULL;
-    memcpy(s->secret, hs->master, PYS_MASTER_LEN);
-    s->n_secret = PYS_MASTER_LEN;
+    if (!pys_session_set_secret(s, pys_rd_of(hs->master, PYS_MASTER_LEN)) ||
+        !pys_session_set_identity(s, pys_psk_identity(hs))) {
+        pys_session_free(s);
+        return NULL;
+    }
     /* An id that was made up to see whether a ticket is taken is none. */
     if (pys_buf_size(&hs->ticket_got) == 0 &&
         (hs->flags & (PYS_HS_TICKET | PYS_HS_RESUMED)) == 0) {

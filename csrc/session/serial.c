@@ -5,7 +5,7 @@
  */
 #include "session/session.h"
 
-enum { FORM = 1, CHAIN_BYTES_MAX = 16384, FLAG_EXTENDED = 1 };
+enum { FORM = 2, CHAIN_BYTES_MAX = 16384, FLAG_EXTENDED = 1 };
 
 static size_t
 chain_bytes(const pys_session *s)
@@ -41,7 +41,7 @@ pys_session_put(const pys_session *s, pys_buf *out)
     pys_wr_u16(&w, s->suite);
     pys_wr_u16(&w, s->group);
     pys_wr_u8(&w, s->extended ? FLAG_EXTENDED : 0);
-    pys_wr_vec8(&w, pys_rd_of(s->secret, s->n_secret));
+    pys_wr_vec16(&w, pys_session_secret(s));
     pys_wr_vec8(&w, pys_rd_of(s->id_context, s->n_id_context));
     pys_wr_u64(&w, (uint64_t)atomic_load(&s->made));
     pys_wr_u64(&w, (uint64_t)s->made_ms);
@@ -52,6 +52,7 @@ pys_session_put(const pys_session *s, pys_buf *out)
     pys_wr_u32(&w, (uint32_t)s->verify_result);
     pys_wr_vec8(&w, pys_rd_buf(&s->name));
     pys_wr_vec8(&w, pys_rd_buf(&s->alpn));
+    pys_wr_vec16(&w, pys_rd_of(s->psk_identity, s->n_psk_identity));
     put_chain(s, &w);
     return pys_wr_ok(&w);
 }
@@ -85,6 +86,22 @@ rd_array(pys_rd *in, uint8_t *out, size_t max, size_t *n)
         return false;
     *n = bytes.n;
     return pys_rd_copy(&bytes, out, bytes.n);
+}
+
+static bool
+rd_secret(pys_rd *in, pys_session *s)
+{
+    pys_rd bytes;
+
+    return pys_rd_vec16(in, &bytes) && pys_session_set_secret(s, bytes);
+}
+
+static bool
+rd_identity(pys_rd *in, pys_session *s)
+{
+    pys_rd bytes;
+
+    return pys_rd_vec16(in, &bytes) && pys_session_set_identity(s, bytes);
 }
 
 static bool
@@ -138,15 +155,15 @@ take_all(pys_rd *in, pys_session *s)
     if (!pys_rd_u8(in, &form) || form != FORM ||
         !pys_rd_u16(in, &s->version) || !pys_rd_u16(in, &s->suite) ||
         !pys_rd_u16(in, &s->group) || !pys_rd_u8(in, &flags) ||
-        !rd_array(in, s->secret, sizeof(s->secret), &s->n_secret) ||
+        !rd_secret(in, s) ||
         !rd_array(in, s->id_context, sizeof(s->id_context),
             &s->n_id_context) ||
         !take_times(in, s) || !pys_rd_u32(in, &result))
         return false;
     s->extended = (flags & FLAG_EXTENDED) != 0;
     s->verify_result = (long)result;
-    return rd_buf(in, &s->name) && rd_buf(in, &s->alpn) && take_chain(in, s) &&
-        pys_rd_end(in);
+    return rd_buf(in, &s->name) && rd_buf(in, &s->alpn) &&
+        rd_identity(in, s) && take_chain(in, s) && pys_rd_end(in);
 }
 
 pys_session *

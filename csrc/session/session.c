@@ -26,6 +26,60 @@ pys_session_up_ref(pys_session *s)
 }
 
 static void
+secret_drop(pys_session *s)
+{
+    if (s->n_secret > sizeof(s->secret))
+        pys_free_secret(s->long_secret, s->n_secret);
+    s->long_secret = NULL;
+    pys_wipe(s->secret, sizeof(s->secret));
+    s->n_secret = 0;
+}
+
+pys_rd
+pys_session_secret(const pys_session *s)
+{
+    return pys_rd_of(s->n_secret > sizeof(s->secret) ? s->long_secret :
+                                                       s->secret,
+        s->n_secret);
+}
+
+bool
+pys_session_set_secret(pys_session *s, pys_rd secret)
+{
+    uint8_t *copy = NULL;
+
+    if (secret.n > PYS_PSK_MAX)
+        return false;
+    if (secret.n > sizeof(s->secret)) {
+        copy = pys_copy(secret.p, secret.n);
+        if (copy == NULL)
+            return false;
+    }
+    secret_drop(s);
+    s->long_secret = copy;
+    s->n_secret = secret.n;
+    return copy != NULL || pys_rd_copy(&secret, s->secret, secret.n);
+}
+
+bool
+pys_session_set_identity(pys_session *s, pys_rd identity)
+{
+    uint8_t *copy = NULL;
+
+    if (identity.n > PYS_PSK_IDENTITY_MAX)
+        identity = pys_rd_of(NULL, 0);
+    if (identity.n != 0) {
+        copy = pys_copy(identity.p, identity.n);
+        if (copy == NULL)
+            return false;
+    }
+    pys_free(s->psk_identity);
+    s->psk_identity = copy;
+    s->n_psk_identity = identity.n;
+    return true;
+}
+
+static void
 chain_free(pys_session *s)
 {
     for (size_t i = 0; i < s->n_chain; i++)
@@ -41,6 +95,8 @@ pys_session_free(pys_session *s)
     if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
         return;
     chain_free(s);
+    secret_drop(s);
+    pys_free(s->psk_identity);
     pys_buf_wipe(&s->ticket);
     pys_buf_wipe(&s->name);
     pys_buf_wipe(&s->alpn);
@@ -79,8 +135,6 @@ pys_session_copy(const pys_session *s)
     c->group = s->group;
     c->extended = s->extended;
     atomic_store(&c->not_resumable, atomic_load(&s->not_resumable));
-    memcpy(c->secret, s->secret, sizeof(c->secret));
-    c->n_secret = s->n_secret;
     memcpy(c->id, s->id, sizeof(c->id));
     c->n_id = s->n_id;
     memcpy(c->id_context, s->id_context, sizeof(c->id_context));
@@ -92,7 +146,10 @@ pys_session_copy(const pys_session *s)
     c->age_add = s->age_add;
     c->max_early_data = s->max_early_data;
     c->verify_result = s->verify_result;
-    if (copy_buf(&c->ticket, &s->ticket) && copy_buf(&c->name, &s->name) &&
+    if (pys_session_set_secret(c, pys_session_secret(s)) &&
+        pys_session_set_identity(c,
+            pys_rd_of(s->psk_identity, s->n_psk_identity)) &&
+        copy_buf(&c->ticket, &s->ticket) && copy_buf(&c->name, &s->name) &&
         copy_buf(&c->alpn, &s->alpn) &&
         pys_session_set_chain(c, s->chain, s->n_chain))
         return c;

@@ -15,6 +15,8 @@ enum {
     PYS_SESSION_ID_LEN = 32,
     PYS_ID_CONTEXT_MAX = 32,
     PYS_SESSION_SECRET_MAX = 48,
+    PYS_PSK_MAX = 512,          /* external PSKs; OpenSSL's bounds */
+    PYS_PSK_IDENTITY_MAX = 256, /* of those that are remembered */
     PYS_TICKET_MAX = 65535,
     PYS_TICKET_LIFETIME_MAX = 604800 /* RFC 8446 4.6.1: seven days */
 };
@@ -31,6 +33,9 @@ struct pys_session {
     atomic_bool not_resumable;  /* bad end, used up, or no ticket yet */
     uint8_t secret[PYS_SESSION_SECRET_MAX]; /* master secret, or PSK */
     size_t n_secret;
+    uint8_t *long_secret; /* instead, if n_secret is more than fits */
+    uint8_t *psk_identity; /* of an external PSK behind it, or NULL */
+    size_t n_psk_identity;
     uint8_t id[PYS_SESSION_ID_LEN];
     size_t n_id;
     uint8_t id_context[PYS_ID_CONTEXT_MAX]; /* SESS-9 */
@@ -49,10 +54,15 @@ struct pys_session {
     long verify_result;
 };
 
-/* An empty session with one reference, or NULL. */
-PYS_MUST pys_session *pys_session_new(void);
-/* A copy of everything with one reference, or NULL. */
-PYS_MUST pys_session *pys_session_copy(const pys_session *s);
+/* The secret, wherever it is; false if it is too long or memory is short. */
+pys_rd pys_session_secret(const pys_session *s);
+PYS_MUST bool pys_session_set_secret(pys_session *s, pys_rd secret);
+/*
+ * Remembers whose external PSK is behind the session (RFC 9257 5); one of
+ * more than PYS_PSK_IDENTITY_MAX bytes is not kept, none is no identity.
+ * False if memory is short.
+ */
+PYS_MUST bool pys_session_set_identity(pys_session *s, pys_rd identity);
 /* Shares the certificates of a chain; false if memory is short. */
 PYS_MUST bool pys_session_set_chain(pys_session *s, pys_cert *const *chain,
     size_t n);

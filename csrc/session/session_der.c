@@ -86,7 +86,7 @@ put_required(const pys_session *s, pys_wr *w)
     pys_der_put_int(w, s->version);
     pys_der_put(w, PYS_DER_OCTETS, pys_rd_of(suite, sizeof(suite)));
     pys_der_put(w, PYS_DER_OCTETS, id);
-    pys_der_put(w, PYS_DER_OCTETS, pys_rd_of(s->secret, s->n_secret));
+    pys_der_put(w, PYS_DER_OCTETS, pys_session_secret(s));
     return pys_wr_ok(w);
 }
 
@@ -142,6 +142,7 @@ put_optional(const pys_session *s, pys_wr *w)
     put_number(w, VERIFY_RESULT,
         within(s->verify_result, INT32_MAX, VERIFY_UNSPECIFIED));
     put_bytes(w, HOST_NAME, pys_rd_buf(&s->name));
+    put_bytes(w, PSK_IDENTITY, pys_rd_of(s->psk_identity, s->n_psk_identity));
     put_number(w, LIFETIME, s->lifetime);
     put_bytes(w, TICKET, pys_rd_buf(&s->ticket));
     put_number(w, FLAGS, extended ? FLAG_EXTENDED : 0);
@@ -216,7 +217,9 @@ fill(pys_rd from, uint8_t *to, size_t max, size_t *n, pys_fault *f)
 static bool
 take_secret(pys_rd secret, pys_session *s, pys_fault *f)
 {
-    if (!fill(secret, s->secret, sizeof(s->secret), &s->n_secret, f))
+    if (secret.n > PYS_PSK_MAX)
+        return pys_der_refuse(f, PYS_ASN1_STRING_TOO_LONG);
+    if (!pys_session_set_secret(s, secret))
         return false;
     if (s->version == PYS_TLS1_2 && s->n_secret != PYS_MASTER_LEN)
         return pys_der_refuse(f, PYS_ASN1_STRING_TOO_SHORT);
@@ -398,12 +401,14 @@ take_middle(pys_rd *in, pys_session *s, pys_fault *f)
 {
     int64_t verify = 0;
     int64_t flags = 0;
+    pys_rd identity;
     pys_rd unused;
 
     if (!take_id_context(in, s, f) ||
         !take_number(in, VERIFY_RESULT, INT32_MAX, &verify, f) ||
         !take_name(in, s, f) || !take_bytes(in, PSK_HINT, &unused, f) ||
-        !take_bytes(in, PSK_IDENTITY, &unused, f) ||
+        !take_bytes(in, PSK_IDENTITY, &identity, f) ||
+        !pys_session_set_identity(s, identity) ||
         !take_u32(in, LIFETIME, &s->lifetime, f) ||
         !take_buf(in, TICKET, &s->ticket, f) || !take_compression(in, f) ||
         !take_bytes(in, SRP_NAME, &unused, f) ||

@@ -119,13 +119,15 @@ bytes_at(const pys_session *s, enum pys_session_bytes k)
     case PYS_SESSION_ID_CONTEXT:
         return pys_rd_of(s->id_context, s->n_id_context);
     case PYS_SESSION_SECRET:
-        return pys_rd_of(s->secret, s->n_secret);
+        return pys_session_secret(s);
     case PYS_SESSION_NAME:
         return pys_rd_buf(&s->name);
     case PYS_SESSION_ALPN:
         return pys_rd_buf(&s->alpn);
     case PYS_SESSION_TICKET:
         return pys_rd_buf(&s->ticket);
+    case PYS_SESSION_PSK_IDENTITY:
+        return pys_rd_of(s->psk_identity, s->n_psk_identity);
     default:
         return pys_rd_of(NULL, 0);
     }
@@ -172,13 +174,16 @@ pys_session_set_bytes(pys_session *s, enum pys_session_bytes k,
         return set_array(s->id_context, sizeof(s->id_context),
             &s->n_id_context, bytes);
     case PYS_SESSION_SECRET:
-        return set_array(s->secret, sizeof(s->secret), &s->n_secret, bytes);
+        return pys_session_set_secret(s, bytes);
     case PYS_SESSION_NAME:
         return set_buf(&s->name, bytes);
     case PYS_SESSION_ALPN:
         return set_buf(&s->alpn, bytes);
     case PYS_SESSION_TICKET:
         return set_buf(&s->ticket, bytes);
+    case PYS_SESSION_PSK_IDENTITY:
+        return bytes.n <= PYS_PSK_IDENTITY_MAX &&
+            pys_session_set_identity(s, bytes);
     default:
         return false;
     }

@@ -117,7 +117,6 @@ def test_suites_go_out_in_the_order_set(order: tuple[str, ...]) -> None:
         ([CHACHA, A256], [A256], A256),
         ([A128], [A256, CHACHA], None),
         ([CHACHA], [A128], None),
-        ([A128], [], None),
     ],
 )
 def test_first_of_the_client_that_the_server_has_is_chosen(

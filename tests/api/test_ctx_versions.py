@@ -10,6 +10,7 @@ import pytest
 import pyssl as p
 from tests.api.links import (
     MemLink,
+    RawPeer,
     make_contexts,
     make_ends,
     outcome,
@@ -188,3 +189,48 @@ def test_options_taken_back_bring_the_versions_back(holder: str) -> None:
     link.established()
 
     assert p.SSL_version(link.client) == TLS13
+
+
+# ---- a version needs a suite ------------------------------------------------
+
+
+@clause("CIPH-3", "VER-3", "RFC 8446 4.2.1")
+def test_client_without_suites_of_tls13_offers_tls12_alone() -> None:
+    link = MemLink(*make_ends(*make_contexts()))
+    assert p.SSL_set_ciphersuites(link.client, "") == 1
+
+    p.SSL_do_handshake(link.client)
+    hello = hello_of(p.BIO_get_mem_data(link.client_out))
+    for kind in (
+        messages.SUPPORTED_VERSIONS,
+        messages.KEY_SHARE,
+        messages.PSK_MODES,
+    ):
+        assert not hello.has(kind)
+    assert all(suite >> 8 != 0x13 for suite in hello.suites)
+    link.move()
+    link.established()
+    assert p.SSL_version(link.client) == TLS12
+    assert p.SSL_version(link.server) == TLS12
+
+
+@clause("CIPH-3", "VER-3", "RFC 8446 4.2.1")
+def test_server_without_suites_of_tls13_chooses_tls12() -> None:
+    link = MemLink(*make_ends(*make_contexts()))
+    assert p.SSL_set_ciphersuites(link.server, "") == 1
+
+    link.established()
+    assert p.SSL_version(link.client) == TLS12
+
+
+@clause("CIPH-3", "HS-18")
+@pytest.mark.parametrize("server", [False, True])
+def test_nobody_begins_without_any_suite(server: bool) -> None:
+    ssl = make_ends(*make_contexts(version=TLS13))[server]
+    peer = RawPeer(ssl)
+    assert p.SSL_set_ciphersuites(ssl, "") == 1
+
+    assert peer.handshake() == (-1, 1)
+    assert ssl_reasons() == [p.SSL_R_NO_CIPHERS_AVAILABLE]
+    assert p.SSL_want(ssl) == p.SSL_NOTHING
+    assert peer.sent() == b""

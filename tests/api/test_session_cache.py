@@ -644,3 +644,37 @@ def test_handshake_is_counted_once_however_often_it_is_called() -> None:
     assert p.SSL_CTX_sess_connect_good(pair[0]) == 1
     assert p.SSL_CTX_sess_accept(pair[1]) == 1
     assert p.SSL_CTX_sess_accept_good(pair[1]) == 1
+
+
+@clause("SESS-8", "SESS-13")
+@pytest.mark.parametrize("tickets", [3, 5])
+def test_each_session_that_a_handshake_drops_is_heard_of(tickets: int) -> None:
+    pair = contexts(TLS13, tickets=tickets)
+    p.SSL_CTX_set_options(pair[1], p.SSL_OP_NO_TICKET)
+    p.SSL_CTX_sess_set_cache_size(pair[1], 1)
+    heard = Heard(pair[1])
+
+    visit(pair)
+    assert p.SSL_CTX_sess_number(pair[1]) == 1
+    assert len(heard.gone) == len(set(heard.gone)) == tickets - 1
+    assert p.SSL_CTX_sess_cache_full(pair[1]) == tickets - 1
+
+
+@clause("SESS-8", "CV-7")
+def test_each_session_is_heard_of_though_the_callback_raises() -> None:
+    pair = contexts(TLS13, tickets=3)
+    p.SSL_CTX_set_options(pair[1], p.SSL_OP_NO_TICKET)
+    p.SSL_CTX_sess_set_cache_size(pair[1], 1)
+    gone: list[p.SSL_SESSION] = []
+
+    def fails(_: p.SSL_CTX, session: p.SSL_SESSION) -> None:
+        gone.append(session)
+        raise RuntimeError("mine")
+
+    p.SSL_CTX_sess_set_remove_cb(pair[1], fails)
+    link = link_of(pair)
+    with pytest.raises(RuntimeError, match="mine"):
+        link.established()
+    assert len(gone) == 2
+    assert p.SSL_is_init_finished(link.server)
+    p.SSL_CTX_sess_set_remove_cb(pair[1], None)

@@ -217,7 +217,7 @@ def test_session_made_by_hand() -> None:
     assert p.SSL_SESSION_set_protocol_version(session, 0x0301) == 0
     assert p.SSL_SESSION_set_cipher(session, cipher) == 1
     assert p.SSL_SESSION_set1_master_key(session, b"k" * 32) == 1
-    assert p.SSL_SESSION_set1_master_key(session, b"k" * 49) == 0
+    assert p.SSL_SESSION_set1_master_key(session, b"k" * 513) == 0
     assert p.SSL_SESSION_set1_id(session, b"i" * 32) == 1
     assert p.SSL_SESSION_set1_id(session, b"i" * 33) == 0
     assert p.SSL_SESSION_set1_id_context(session, b"c" * 32) == 1

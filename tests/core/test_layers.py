@@ -62,6 +62,7 @@ FLOORS = [
     {"verify"},
     {"bio_core", "notices", "report", "session", "settings"},
     {"settings_record"},
+    {"psk"},
     {"asks", "bio_built", "bio_state", "identity", "proofs"},
     {"bio_ctrl", "ctx_session", "trust", "versions"},
     {"bio_macros", "ctx_status"},

@@ -221,6 +221,15 @@ class Schedule:
             derive_secret(self.suite, self.master, "s ap traffic", self.hash),
         )
 
+    def external_binder(self, psk: bytes, hello: bytes) -> bytes:
+        """The binder of an external PSK over a cut hello."""
+        suite = self.suite
+        early = suite.mac(bytes(suite.length), psk)
+        empty = suite.digest(b"")
+        base = derive_secret(suite, early, "ext binder", empty)
+        key = expand_label(suite, base, "finished", b"", suite.length)
+        return suite.mac(key, suite.digest(self.messages + hello))
+
     def verify_data(self, traffic: bytes) -> bytes:
         """What a Finished must hold now (RFC 8446 4.4.4)."""
         size = self.suite.length

@@ -339,6 +339,8 @@ class ForgeServer(Peer):
         request: ask for a client certificate; schemes of its
             signature_algorithms.
         tickets: NewSessionTickets behind the client's Finished.
+        psk: key of the first identity of the client, which is taken; the
+            suite then is of SHA-256.
         extensions: of the EncryptedExtensions.
     """
 
@@ -353,10 +355,12 @@ class ForgeServer(Peer):
         cookie: bytes = b"",
         request: Optional[list[int]] = None,
         tickets: int = 0,
+        psk: bytes = b"",
         extensions: Optional[messages.Extensions] = None,
     ) -> None:
         super().__init__()
         self.identity = identity
+        self.psk = psk
         self.suite, self.group = suite, group
         self.retry, self.cookie = retry, cookie
         self.request, self.tickets = request, tickets
@@ -392,7 +396,12 @@ class ForgeServer(Peer):
         hello = self.hellos[-1]
         suite = self.suite
         if suite is None:
-            suite = next(s for s in hello.suites if s in keys.SUITES)
+            suite = next(
+                s
+                for s in hello.suites
+                if s in keys.SUITES
+                and (not self.psk or keys.SUITES[s].hash == "sha256")
+            )
         self.schedule.suite = keys.SUITES[suite]
         if (self.retry is not None or self.cookie) and not self.retried:
             self._ask_again(hello, suite)
@@ -437,6 +446,9 @@ class ForgeServer(Peer):
                 ),
             ],
         )
+        if self.psk:
+            answer.put(messages.PRE_SHARED_KEY, b"\0\0")
+            self.schedule.psk = self.psk
         self.emit("server_hello", answer)
         self.flush()
         if hello.session_id and not self.retried:
@@ -460,7 +472,12 @@ class ForgeServer(Peer):
                     b"", [(messages.SIGNATURE_ALGORITHMS, schemes)]
                 ),
             )
-        self.authenticate(b"", traffic)
+        if self.psk:
+            data = self.schedule.verify_data(traffic)
+            self.emit("finished", messages.Finished(data))
+            self.flush()
+        else:
+            self.authenticate(b"", traffic)
         self._next = self.schedule.application()
         self.sealer = Protection(used, self._next[1], "application")
 
@@ -485,6 +502,10 @@ class ForgeClient(Peer):
         shares: groups to send shares of; the first of groups.
         session_id: legacy_session_id; b"" is no compatibility mode.
         extensions: more extensions of the ClientHello.
+        psks: identity and key of each external PSK to offer; bound to
+            SHA-256.
+        modes: psk_key_exchange_modes that go with them.
+        spoil: changes the binders before they go out.
     """
 
     server = False
@@ -507,8 +528,12 @@ class ForgeClient(Peer):
         shares: Optional[Sequence[int]] = None,
         session_id: Optional[bytes] = None,
         extensions: Optional[messages.Extensions] = None,
+        psks: Sequence[tuple[bytes, bytes]] = (),
+        modes: bytes = b"\x01",
+        spoil: Optional[Callable[[list[bytes]], list[bytes]]] = None,
     ) -> None:
         super().__init__()
+        self.psks, self.spoil = list(psks), spoil
         self.identity = identity
         offered = list(groups[:1]) if shares is None else list(shares)
         self.shares = {group: Share(group) for group in offered}
@@ -517,6 +542,9 @@ class ForgeClient(Peer):
             self.hello.session_id = session_id
         self._extend(host, list(groups), list(schemes))
         self.hello.extensions += extensions or []
+        if psks:
+            self.hello.put(messages.PSK_MODES, messages.vec(1, modes))
+            self.put_psks(self.hello)
         self.answer: Optional[messages.ServerHello] = None
         self.retry: Optional[messages.ServerHello] = None
         self.encrypted: Optional[messages.EncryptedExtensions] = None
@@ -545,6 +573,34 @@ class ForgeClient(Peer):
                 [(group, s.public) for group, s in self.shares.items()]
             ),
         )
+
+    def put_psks(self, hello: messages.ClientHello) -> None:
+        """Put the offer of PSKs at the end of a hello, binders unmade."""
+        offered = [messages.vec(2, name) + bytes(4) for name, _ in self.psks]
+        hello.drop(messages.PRE_SHARED_KEY)
+        hello.put(
+            messages.PRE_SHARED_KEY,
+            messages.vec(2, b"".join(offered))
+            + messages.vec(2, messages.vec(1, bytes(32)) * len(self.psks)),
+        )
+
+    def as_sent(self, item: Any) -> Any:
+        """A hello gets the binders over what it has become."""
+        raw = bytes(item)
+        if (
+            not isinstance(item, messages.ClientHello)
+            or not self.psks
+            or not item.has(messages.PRE_SHARED_KEY)
+        ):
+            return raw
+        cut = raw[: -(2 + 33 * len(self.psks))]
+        self.schedule.suite = keys.SUITES[keys.AES_128]
+        binder = self.schedule.external_binder
+        made = [binder(key, cut) for _, key in self.psks]
+        if self.spoil is not None:
+            made = self.spoil(made)
+        joined = b"".join(messages.vec(1, one) for one in made)
+        return cut + messages.vec(2, joined)
 
     def start(self) -> None:
         """Send the ClientHello."""
@@ -590,10 +646,10 @@ class ForgeClient(Peer):
             return
         self.schedule.add(whole)
         self.answer = answer
-        r = messages.Reader(answer.get(messages.KEY_SHARE))
-        group, public = r.number(2), r.vec(2)
-        r.end()
-        secret = self.shares[group].secret(public)
+        if answer.has(messages.PRE_SHARED_KEY) and self.psks:
+            chosen = answer.get(messages.PRE_SHARED_KEY)
+            self.schedule.psk = self.psks[int.from_bytes(chosen, "big")][1]
+        secret = self._secret(answer)
         self.traffic, self.server_traffic = self.schedule.secrets(secret)
         used = self.schedule.suite
         self.opener = Protection(used, self.server_traffic, "handshake")
@@ -604,6 +660,15 @@ class ForgeClient(Peer):
         if self.hello.session_id and self.retry is None:
             self.ccs()
         self.sealer = protection
+
+    def _secret(self, answer: messages.ServerHello) -> bytes:
+        """The (EC)DHE secret; zeros in psk_ke (RFC 8446 7.1)."""
+        if self.schedule.psk and not answer.has(messages.KEY_SHARE):
+            return bytes(self.schedule.suite.length)
+        r = messages.Reader(answer.get(messages.KEY_SHARE))
+        group, public = r.number(2), r.vec(2)
+        r.end()
+        return self.shares[group].secret(public)
 
     def _again(self, retry: messages.ServerHello, whole: bytes) -> None:
         if self.retry is not None:
@@ -621,6 +686,8 @@ class ForgeClient(Peer):
             )
         if retry.has(messages.COOKIE):
             hello.put(messages.COOKIE, retry.get(messages.COOKIE))
+        if self.psks:
+            self.put_psks(hello)
         self.hello = hello
         if hello.session_id:
             self.ccs()

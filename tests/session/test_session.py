@@ -30,7 +30,7 @@ FULL = {"1.2": FULL12, "1.3": FULL13}
 LONGEST = {
     "id": 32,
     "id_context": 32,
-    "secret": 48,
+    "secret": 512,
     "name": 255,
     "alpn": 255,
     "ticket": 65535,
@@ -264,7 +264,7 @@ def test_session_taken_from_what_was_not_put_is_none() -> None:
 
     assert take(data) is not None
     assert take(data + b"\0") is None
-    assert take(b"\2" + data[1:]) is None
+    assert take(b"\1" + data[1:]) is None
     for size in range(len(data)):
         assert take(data[:size]) is None
 

@@ -250,6 +250,7 @@ def test_der_passes_over_what_we_have_no_use_for() -> None:
         inside(1, number(1000)),
         inside(2, number(300)),
         inside(4, text(b"")),
+        inside(8, text(b"psk")),
         inside(19, number(29)),
     )
 
@@ -474,8 +475,8 @@ OURS = {
         ASN1,
         151,
     ),
-    "a secret of 49 bytes": (
-        whole(VERSION, TLS13, SUITE, NO_ID, text(b"k" * 49)),
+    "a secret of 513 bytes": (
+        whole(VERSION, TLS13, SUITE, NO_ID, text(b"k" * 513)),
         ASN1,
         151,
     ),
