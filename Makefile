@@ -24,8 +24,8 @@ C_WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes \
 C_LINT := -std=c11 -D_DEFAULT_SOURCE -DOPENSSL_NO_DEPRECATED -O2 \
 	$(C_WARN) -Icsrc -DPYS_VERSION='"lint"' -fsyntax-only
 
-.PHONY: help build test check lint format typecheck asan tsan clauses table cov \
-	bench demo sdist wheel test-wheel clean
+.PHONY: help build test check lint format typecheck asan tsan interop clauses \
+	table cov bench demo sdist wheel test-wheel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -82,6 +82,11 @@ asan: $(STAMPS)/build
 tsan: $(STAMPS)/venv
 	$(PY) -m tests.build_core --tsan
 	$(TSAN_RUN) $(FIXED) $(PY) -m pytest -q -m threads $(T)
+
+#: interop    every peer that can be had, all of the matrix, as a table
+interop: $(STAMPS)/build $(STAMPS)/peers
+	$(PY) -m tests.build_core
+	INTEROP=all $(PY) -m pytest -q $(PARALLEL) tests/peer/test_interop.py
 
 #: clauses    clauses of docs/contract.md that no test cites
 clauses: $(STAMPS)/build
@@ -146,4 +151,9 @@ $(STAMPS)/venv: pyproject.toml setup.py MANIFEST.in | $(STAMPS)/system
 
 $(STAMPS)/build: $(C_FILES) pyssl/_build.py $(STAMPS)/venv
 	$(PY) setup.py -q build_ext --inplace
+	@touch $@
+
+# The peers of the matrix, in a place of their own.
+$(STAMPS)/peers: tests/peer/install.sh $(wildcard tests/peer/peers/agents/*)
+	PYTHON=$(PYTHON) sh tests/peer/install.sh build/interop
 	@touch $@

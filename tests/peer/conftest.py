@@ -8,7 +8,7 @@ from typing import Callable
 
 import pytest
 
-from tests.peer import openssl_cli
+from tests.peer import interop_table, openssl_cli
 from tests.pki import ca
 
 # Gives the server of an identity and options, started on first use.
@@ -29,3 +29,8 @@ def servers() -> Iterator[Servers]:
             return running[key]
 
         yield get
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Print the interop matrix, if it was run."""
+    interop_table.show(terminalreporter)

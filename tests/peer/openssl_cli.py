@@ -57,16 +57,28 @@ class NothingCameError(AssertionError):
 
 
 class Peer:
-    """A child process, and what it said so far on both its outputs."""
+    """A child process, and what it said so far on both its outputs.
 
-    def __init__(self, *arguments: str) -> None:
+    Args:
+        arguments: Of the command line.
+        command: Another program than openssl.
+        folder: Where it runs, if not here.
+    """
+
+    def __init__(
+        self,
+        *arguments: str,
+        command: str = OPENSSL,
+        folder: Optional[str] = None,
+    ) -> None:
         self.arguments = arguments
         self._said = ""
         self._looked = 0
         self._ended = False
         self._news = threading.Condition()
         self._child = subprocess.Popen(
-            [OPENSSL, *arguments],
+            [command, *arguments],
+            cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -128,6 +140,11 @@ class Peer:
         assert self._child.stdin is not None
         self._child.stdin.write(raw + b"\n")
         self._child.stdin.flush()
+
+    def hang_up(self) -> None:
+        """Close its input."""
+        assert self._child.stdin is not None
+        self._child.stdin.close()
 
     def wait(self) -> int:
         """Wait until the child ends by itself; give its exit code."""
