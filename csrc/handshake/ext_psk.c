@@ -135,11 +135,17 @@ psk_client_offer(pys_hs *hs, pys_where where)
     return hs->n_offered != 0;
 }
 
-/* RFC 8446 4.2.11.1: milliseconds since the ticket came, veiled. */
+/*
+ * RFC 8446 4.2.11.1: milliseconds since the ticket came, veiled. Both times
+ * are cut, so their difference may be one too many; and a server may refuse
+ * early data of a ticket that claims to be older than it is (8.3).
+ */
 static uint32_t
 veiled_age(const pys_session *s)
 {
-    return (uint32_t)(pys_now_ms() - s->made_ms) + s->age_add;
+    int64_t age = pys_now_ms() - s->made_ms;
+
+    return (uint32_t)(age > 0 ? age - 1 : age) + s->age_add;
 }
 
 static size_t
