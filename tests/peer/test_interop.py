@@ -88,6 +88,8 @@ def check(facts: list[Facts], case: Case) -> None:
         assert fact.get("reused") in (None, turn > 0)
         assert fact.get("echo") in (None, True)
         assert fact.get("closed") in (None, True)
+        taken = case.scenario == "early" and turn > 0
+        assert fact.get("early") in (None, taken)
         shown = case.server if case.role == "server" else case.client
         assert fact.get("shown") in (None, shown.cert_der.hex())
 

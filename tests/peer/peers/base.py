@@ -11,7 +11,7 @@ from tests.peer.peers.cases import Case
 # What a peer tells of one connection, as far as it knows it. Keys: "version"
 # ("TLSv1.3"), "suite" (a name or number), "reused" (bool), "shown" (the
 # certificate it was shown, DER in hex), "echo" (all data came as it should),
-# "closed" (our close_notify was seen).
+# "closed" (our close_notify was seen), "early" (early data was taken).
 Facts = dict[str, Any]
 
 
@@ -50,6 +50,10 @@ class Peer:
         closes: As client it closes first; if not, it waits for us.
         mute: The first connection as client, the one a second resumes, has
             no data.
+        early: What it takes early data for: "apart" for a message of its
+            own, "stream" for the beginning of what comes later; "" if it has
+            none.
+        refuses_early: As server it refuses early data, and says so.
     """
 
     name = ""
@@ -58,6 +62,8 @@ class Peer:
     slow = False
     closes = True
     mute = False
+    early = ""
+    refuses_early = False
 
     def absent(self) -> Optional[str]:
         """Say why the peer is not there; None if it is."""

@@ -46,6 +46,9 @@ PAYLOAD = b"".join(
     for i in range(100)
 )
 
+# What goes as early data where it is not the beginning of the payload.
+EARLY = b"0-RTT: early words\n"
+
 
 @dataclass(frozen=True)
 class Case:

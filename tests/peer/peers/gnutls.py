@@ -9,7 +9,7 @@ from typing import Optional
 
 from tests.peer.openssl_cli import LOOPBACK, Peer, file_of
 from tests.peer.peers.base import Conversation, Facts
-from tests.peer.peers.cases import PAYLOAD, Case
+from tests.peer.peers.cases import EARLY, PAYLOAD, Case
 from tests.peer.peers.tools import (
     LAST,
     AskingOnce,
@@ -61,6 +61,7 @@ class GnuTLS(Tool):
     needs = ("gnutls-serv", "gnutls-cli")
     asks = ("gnutls-cli", "--version")
     mute = True
+    early = "apart"
 
     def can(self, case: Case) -> Optional[str]:
         """Follow what GnuTLS 3.7 has."""
@@ -76,6 +77,8 @@ class GnuTLS(Tool):
             *("--x509certfile", file_of(case.server.chain_pem)),
             *("--x509keyfile", file_of(case.server.key_pem)),
         ]
+        if case.scenario == "early":
+            options.append("--earlydata")
         if case.scenario == "client-auth":
             options += ["--require-client-cert", "--verify-client-cert"]
             options += ["--x509cafile", file_of(ca.authority().ca_pem)]
@@ -98,8 +101,10 @@ class GnuTLS(Tool):
         if case.scenario == "client-auth":
             options += ["--x509certfile", file_of(case.client.chain_pem)]
             options += ["--x509keyfile", file_of(case.client.key_pem)]
-        if case.scenario == "resumed":
+        if case.connections > 1:
             options += ["--resume", "--waitresumption"]
+        if case.scenario == "early":
+            options += ["--earlydata", file_of(EARLY)]
         if case.version == "1.3":
             options.append("--inline-commands")
 

@@ -103,7 +103,7 @@ def options(case: Case) -> list[str]:
         *("-J", ",".join(SCHEMES)),
     ]
     # With a list of suites tstclnt dies before its second connection.
-    if case.scenario != "resumed" or case.role == "client":
+    if case.connections == 1 or case.role == "client":
         found += ["-c", f":{case.number:04X}"]
     return found
 
@@ -116,6 +116,9 @@ class NSS(Tool):
     needs = ("selfserv", "tstclnt", "certutil", "pk12util")
     asks = ("dpkg-query", "-W", "-f", "NSS ${Version}\n", "libnss3")
     closes = False
+    early = "stream"
+    # Against replay: it refuses what comes in its first ten seconds.
+    refuses_early = True
 
     def can(self, case: Case) -> Optional[str]:
         """Follow what NSS 3.87 has."""
@@ -136,6 +139,8 @@ class NSS(Tool):
         if case.scenario == "client-auth":
             words += ["-r", "-r"]
         words += [*options(case), "-u"]
+        if case.scenario == "early":
+            words.append("-Z")
 
         def start(port: int) -> Peer:
             more = ("-p", str(port))
@@ -154,6 +159,8 @@ class NSS(Tool):
         words += ["-L", str(case.connections), *options(case)]
         if shows:
             words += ["-n", "own"]
+        if case.scenario == "early":
+            words.append("-Z")
 
         def start() -> Peer:
             return Peer(*words, command="tstclnt", folder=folder)

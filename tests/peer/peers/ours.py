@@ -10,7 +10,7 @@ import pyssl as p
 from tests.api import links
 from tests.peer.openssl_cli import connect
 from tests.peer.peers.base import Peer
-from tests.peer.peers.cases import PAYLOAD, Case
+from tests.peer.peers.cases import EARLY, PAYLOAD, Case
 from tests.peer.talk import REQUIRED, End
 from tests.pki import ca
 
@@ -24,8 +24,6 @@ RETRY = bytes.fromhex(
 
 def unable(case: Case) -> Optional[str]:
     """Say why we cannot take part in a case; None if we can."""
-    if case.scenario == "early" and not hasattr(p.SSL, "write_early_data"):
-        return "pyssl has no early data yet"
     if not has_group(case.group):
         return f"this libcrypto has no {case.group}"
     return None
@@ -45,6 +43,10 @@ def context(case: Case) -> p.SSL_CTX:
     client = case.role == "client"
     method = p.TLS_client_method() if client else p.TLS_server_method()
     ctx = p.SSL_CTX_new(method)
+    if case.scenario == "early" and not client:
+        # More than comes, because tstclnt waits for ever at the limit.
+        assert p.SSL_CTX_set_max_early_data(ctx, 2 * len(PAYLOAD)) == 1
+        assert p.SSL_CTX_set_recv_max_early_data(ctx, 2 * len(PAYLOAD)) == 1
     number = VERSIONS[case.version]
     assert p.SSL_CTX_set_min_proto_version(ctx, number) == 1
     assert p.SSL_CTX_set_max_proto_version(ctx, number) == 1
@@ -141,17 +143,20 @@ def echo(end: End, updates: bool, style: str) -> None:
     assert read_exactly(end, len(wanted)) == wanted
 
 
-def ask(end: End, updates: bool, style: str) -> None:
-    """Post the payload, or ask for it; the answer is the payload."""
+def request(style: str) -> bytes:
+    """Give a request that posts the payload, or asks for it."""
     if style == "http":
         head = (
             b"POST /echo HTTP/1.1\r\nHost: localhost\r\n"
             b"Connection: close\r\nContent-Length: %d\r\n\r\n"
         )
-        send(end, head % len(PAYLOAD) + PAYLOAD, updates)
-    else:
-        head = b"GET payload HTTP/1.0\r\n" + b"X: " + PAYLOAD[:1000] + b"\r\n"
-        send(end, head + b"\r\n", updates)
+        return head % len(PAYLOAD) + PAYLOAD
+    return b"GET payload HTTP/1.0\r\nX: " + PAYLOAD[:1000] + b"\r\n\r\n"
+
+
+def ask(end: End, updates: bool, style: str, sent: int = 0) -> None:
+    """Send a request but for what was sent; the answer is the payload."""
+    send(end, request(style)[sent:], updates)
     got = b""
     while b"\r\n\r\n" not in got:
         got += end.read()
@@ -159,6 +164,16 @@ def ask(end: End, updates: bool, style: str) -> None:
     assert re.match(rb"HTTP/1\.[01] 200 ", answer), answer
     body += read_exactly(end, len(PAYLOAD) - len(body))
     assert body == PAYLOAD
+
+
+def send_early(end: End, peer: Peer) -> int:
+    """Send early data; give how much of the request it was."""
+    data = EARLY
+    if peer.early == "stream":
+        data = request(peer.style)[:60]
+    result = p.SSL_write_early_data(end.ssl, data)
+    assert result == (1, len(data)), links.reasons()
+    return len(data) if peer.early == "stream" else 0
 
 
 def run_client(
@@ -185,12 +200,25 @@ def run_client(
             assert p.SSL_set_session(ssl, session) == 1
         with End(ssl, connect(port)) as end:
             wire = Wire(end) if case.scenario == "retry" else None
+            sent = 0
+            if case.scenario == "early" and turn > 0:
+                sent = send_early(end, peer)
             end.establish()
             agreed(end, case, turn)
             assert wire is None or wire.retried
+            if case.scenario == "early" and turn > 0:
+                status = p.SSL_get_early_data_status(ssl)
+                wanted = p.SSL_EARLY_DATA_ACCEPTED
+                if peer.refuses_early:
+                    wanted = p.SSL_EARLY_DATA_REJECTED
+                    sent = 0
+                assert status == wanted
+            updates = peer.updates and case.version == "1.3"
             web = peer.style in ("http", "page")
-            talk = ask if web else echo
-            talk(end, peer.updates and case.version == "1.3", peer.style)
+            if web:
+                ask(end, updates, peer.style, sent)
+            else:
+                echo(end, updates, peer.style)
             session = p.SSL_get1_session(ssl)
             if web:  # the server has closed
                 end.answer_close()
@@ -201,14 +229,34 @@ def run_client(
 # ---- as server ------------------------------------------------------------
 
 
-def send_back(end: End, updates: bool) -> None:
-    """Give back as much as a client of the style "echo" sends."""
-    send(end, read_exactly(end, len(PAYLOAD)), updates)
+def read_early(end: End) -> bytes:
+    """Read all early data there is."""
+    got, buf = b"", bytearray(16384)
+    while True:
+        result, n = p.SSL_read_early_data(end.ssl, buf)
+        if result == p.SSL_READ_EARLY_DATA_FINISH:
+            return got
+        assert result == p.SSL_READ_EARLY_DATA_SUCCESS, links.outcome(
+            end.ssl, 0
+        )
+        got += buf[:n]
 
 
-def answer(end: End, updates: bool) -> None:
+def send_back(end: End, updates: bool, come: bytes) -> None:
+    """Give back as much as a client of the style "echo" sends.
+
+    Args:
+        end: Ours.
+        updates: The peer follows a KeyUpdate.
+        come: What came as early data and belongs to it.
+    """
+    rest = read_exactly(end, len(PAYLOAD) - len(come))
+    send(end, come + rest, updates)
+
+
+def answer(end: End, updates: bool, come: bytes) -> None:
     """Answer a POST with its body."""
-    got = b""
+    got = come
     while b"\r\n\r\n" not in got:
         got += end.read()
     head, body = got.split(b"\r\n\r\n", 1)
@@ -242,12 +290,22 @@ def run_server(
         p.SSL_set_accept_state(ssl)
         with End(ssl, accept()) as end:
             wire = Wire(end) if case.scenario == "retry" else None
+            come = b""
+            if case.scenario == "early":
+                come = read_early(end)
             end.establish()
             agreed(end, case, turn)
             assert wire is None or wire.retried
+            if case.scenario == "early":
+                names = (p.SSL_EARLY_DATA_NOT_SENT, p.SSL_EARLY_DATA_ACCEPTED)
+                assert p.SSL_get_early_data_status(ssl) == names[turn]
+            if case.scenario == "early" and peer.early == "apart":
+                assert come == (EARLY if turn > 0 else b"")
+                come = b""
+            updates = peer.updates and case.version == "1.3"
             talk = answer if peer.style == "http" else send_back
             if not (peer.mute and turn == 0 and case.connections > 1):
-                talk(end, peer.updates and case.version == "1.3")
+                talk(end, updates, come)
             if peer.closes:
                 end.answer_close()
             else:

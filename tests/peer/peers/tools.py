@@ -17,7 +17,7 @@ from tests.api import links
 from tests.peer import openssl_cli
 from tests.peer.openssl_cli import PATIENCE
 from tests.peer.peers.base import Conversation, Facts, Peer
-from tests.peer.peers.cases import PAYLOAD, Case
+from tests.peer.peers.cases import EARLY, PAYLOAD, Case
 
 TEXT = PAYLOAD.decode()
 LAST = TEXT.splitlines()[-1]
@@ -169,11 +169,41 @@ class Tool(Peer):
 # ---- openssl --------------------------------------------------------------
 
 
+class Typing(Serving):
+    """s_server that does not reverse lines: we do it, by hand."""
+
+    def __init__(self, child: openssl_cli.Peer, port: int, count: int) -> None:
+        super().__init__(child, port, count)
+        self._thread, self._found = links.in_thread(self._play)
+
+    def _play(self) -> list[Facts]:
+        """Await the payload on each connection, and type it reversed."""
+        lines = PAYLOAD.split(b"\n")
+        facts: list[Facts] = []
+        for turn in range(self.count):
+            if turn > 0:
+                self.child.expect(EARLY.decode())
+            self.child.expect(re.escape(LAST))
+            self.child.send(b"\n".join(line[::-1] for line in lines[:-1]))
+            facts.append({"early": turn > 0})
+        return facts
+
+    def finish(self) -> list[Facts]:
+        """Await the end of the typing."""
+        self._thread.join(PATIENCE)
+        assert self._found, "the tool hangs"
+        if isinstance(self._found[0], BaseException):
+            raise self._found[0]
+        facts: list[Facts] = self._found[0]
+        return facts
+
+
 class OpenSSL(Tool):
     """`openssl s_server` and `s_client`."""
 
     name = "openssl"
     style = "reverse"
+    early = "apart"
     needs = (openssl_cli.OPENSSL,)
     asks = (openssl_cli.OPENSSL, "version")
 
@@ -199,6 +229,8 @@ class OpenSSL(Tool):
     def serve(self, case: Case) -> Iterator[Conversation]:
         """Let s_server reverse lines."""
         options = [*self._common(case), "-rev"]
+        if case.scenario == "early":  # which it has not when reversing
+            options[-1:] = ["-early_data"]
         if case.scenario == "client-auth":
             options += [
                 "-Verify",
@@ -206,7 +238,10 @@ class OpenSSL(Tool):
                 *openssl_cli.trust_options(case.client),
             ]
         with openssl_cli.Server(case.server, *options) as child:
-            yield Serving(child, child.port, case.connections)
+            if case.scenario == "early":
+                yield Typing(child, child.port, case.connections)
+            else:
+                yield Serving(child, child.port, case.connections)
 
     @contextlib.contextmanager
     def connect(self, case: Case, port: int) -> Iterator[Conversation]:
@@ -222,8 +257,14 @@ class OpenSSL(Tool):
             saved = Path(folder) / "session.pem"
 
             def start() -> openssl_cli.Peer:
-                which = "-sess_in" if saved.exists() else "-sess_out"
-                return openssl_cli.Client(port, *options, which, str(saved))
+                if not saved.exists():
+                    which = ("-sess_out", str(saved))
+                elif case.scenario == "early":
+                    early = ("-early_data", openssl_cli.file_of(EARLY))
+                    which = ("-sess_in", str(saved), *early)
+                else:
+                    which = ("-sess_in", str(saved))
+                return openssl_cli.Client(port, *options, *which)
 
             def play(child: openssl_cli.Peer) -> list[Facts]:
                 child.send(PAYLOAD[:-1])
@@ -252,4 +293,5 @@ def _s_client_facts(said: str) -> Facts:
         "suite": found[3],
         "reused": found[1] == "Reused",
         "echo": has_all(said),
+        "early": "Early data was accepted" in said,
     }

@@ -109,6 +109,7 @@ http {{
     {suites};
     ssl_ecdh_curve {groups};
     ssl_session_cache shared:sessions:1m;
+    ssl_early_data {early};
     ssl_client_certificate {ca};
     ssl_verify_client {verify};
     server {{
@@ -124,6 +125,7 @@ class Nginx(Tool):
 
     name = "nginx"
     style = "http"
+    early = "stream"
     needs = ("nginx",)
     asks = ("nginx", "-v")
 
@@ -154,6 +156,7 @@ class Nginx(Tool):
             "groups": ":".join(GROUPS[name] for name in groups),
             "ca": file_of(ca.authority().ca_pem),
             "verify": "on" if case.scenario == "client-auth" else "off",
+            "early": "on" if case.scenario == "early" else "off",
             "host": LOOPBACK,
             "behind": behind.server_address[1],
         }
