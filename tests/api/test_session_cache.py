@@ -585,17 +585,6 @@ def test_counters_after_one_full_and_one_resumed_handshake(
     assert p.SSL_CTX_sess_connect(server) == 0
 
 
-@clause("SESS-13", "HS-19")
-def test_handshake_that_is_done_already_is_not_counted_again() -> None:
-    pair = contexts(TLS13)
-    link = link_of(pair)
-    link.established()
-    for ssl in (link.client, link.server):
-        assert [p.SSL_do_handshake(ssl) for _ in range(3)] == [1, 1, 1]
-    assert p.SSL_CTX_sess_connect_good(pair[0]) == 1
-    assert p.SSL_CTX_sess_accept_good(pair[1]) == 1
-
-
 @clause("SESS-13")
 def test_handshake_that_fails_counts_as_begun_only() -> None:
     pair = contexts(TLS12)

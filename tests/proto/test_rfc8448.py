@@ -28,12 +28,13 @@ TYPES = {
     "CertificateRequest": 13,
     "CertificateVerify": 15,
 }
-COOKIE = 255
-# Its server puts the extensions of a ServerHello in another order.
-OTHER_ORDER = {("sha384", "ServerHello")}
+COOKIE, TICKET = 255, 253
+# Their servers put the extensions of a ServerHello in another order.
+OTHER_ORDER = {("sha384", "ServerHello"), ("resumed_0rtt", "ServerHello")}
 GROUPS = {"x25519": 0x001D, "secp256r1": 0x0017}
 COMPAT = 0x100000
 NO_COMPRESSION = 0x20000
+NO_ANTI_REPLAY = 0x1000000
 RECORD_LIMIT = 16385
 CLOSING = (lib.PYS_IO_DONE, lib.PYS_IO_MOVED)
 CERT_KINDS = {"client_auth": ("p256", "rsa")}
@@ -59,7 +60,6 @@ NAMES = (
     "compat_mode",
 )
 TRACES = _traces()
-# Its server would have to open a ticket of another implementation.
 RESUMED = {"resumed_0rtt": TRACES.pop("resumed_0rtt")}
 
 
@@ -310,8 +310,8 @@ def _hello(trace: Trace) -> bytes:
     return next(payload for _, _, _, payload in trace.records())
 
 
-def _session(trace: Trace) -> Any:
-    """The session of the trace before, as the client has it."""
+def _session(trace: Trace) -> tuple[Any, int]:
+    """The session of the trace before, and its age as the client says it."""
     hello = _hello(trace)
     early = next(
         s for s in trace.of("extract_secret", "client") if "ikm" in s["fields"]
@@ -324,14 +324,17 @@ def _session(trace: Trace) -> Any:
     size = int.from_bytes(hello[at : at + 2], "big")
     ticket = ticket[at + 2 :]
     assert len(ticket) == size
+    age = int.from_bytes(hello[-binders - 4 : -binders], "big")
 
-    lib.pys_test_set_now(1_500_000_000_000)
+    # Its age is not veiled, as it was made at the beginning of time.
+    lib.pys_test_set_now(age)
     s = ffi.gc(lib.pys_session_new(), lib.pys_session_free)
     for which, value in (
         (lib.PYS_SESSION_VERSION, 0x0304),
         (lib.PYS_SESSION_SUITE, 0x1301),
         (lib.PYS_SESSION_MAX_EARLY_DATA, 1024),
-        (lib.PYS_SESSION_TIME, 1_500_000_000),
+        (lib.PYS_SESSION_TIME, age // 1000),
+        (lib.PYS_SESSION_LIFE, 7200),
     ):
         assert lib.pys_session_set_number(s, which, value)
     for which, value in (
@@ -340,7 +343,7 @@ def _session(trace: Trace) -> Any:
         (lib.PYS_SESSION_TICKET, ticket),
     ):
         assert lib.pys_session_set_bytes(s, which, value, len(value))
-    return s
+    return s, age
 
 
 def _logged(side: Side) -> dict[str, str]:
@@ -356,7 +359,7 @@ def _logged(side: Side) -> dict[str, str]:
 def test_resumed_trace_when_replayed_as_client_is_byte_exact() -> None:
     trace = Trace("resumed_0rtt", "client")
     side = Side(trace)
-    lib.pys_conn_set_session(side.conn, _session(trace))
+    lib.pys_conn_set_session(side.conn, _session(trace)[0])
     _inject(trace)
     sent: list[bytes] = []
     expected: list[bytes] = []
@@ -383,13 +386,17 @@ def test_resumed_trace_when_replayed_as_client_is_byte_exact() -> None:
     assert sent == expected
     assert side.open()
     assert lib.pys_conn_early_status(side.conn) == 2
+    assert _logged(side) == _published(trace)
+
+
+def _published(trace: Trace) -> dict[str, str]:
+    """Give the secrets of the trace under the labels of the key log."""
     published = {
         s["label"]: s["fields"]["expanded"]
         for s in trace.steps
         if s["op"] == "derive_secret" and "expanded" in s["fields"]
     }
-    logged = _logged(side)
-    assert logged == {
+    return {
         "CLIENT_EARLY_TRAFFIC_SECRET": published["tls13 c e traffic"],
         "EARLY_EXPORTER_SECRET": published["tls13 e exp master"],
         "CLIENT_HANDSHAKE_TRAFFIC_SECRET": published["tls13 c hs traffic"],
@@ -398,3 +405,64 @@ def test_resumed_trace_when_replayed_as_client_is_byte_exact() -> None:
         "SERVER_TRAFFIC_SECRET_0": published["tls13 s ap traffic"],
         "EXPORTER_SECRET": published["tls13 exp master"],
     }
+
+
+def _seal(settings: Any, session: Any) -> None:
+    """Let the server take the trace's ticket for one of its own."""
+    key = bytes(range(80))
+    keys = ffi.gc(lib.pys_ticket_keys_new(), lib.pys_ticket_keys_free)
+    assert lib.pys_ticket_keys_set(keys, key, 1)
+    assert lib.pys_settings_set_ticket_keys(settings, key, 1)
+    out = ffi.new("uint8_t[4096]")
+    n = lib.pys_test_ticket_seal(keys, session, out, 4096)
+    assert 0 < n < 4096
+    lib.pys_test_put_message(TICKET, out, n)
+
+
+@clause("RFC 8446 2.3", "RFC 8446 4.2.11.2", "RFC 8446 4.5", "RFC 8446 7.1")
+def test_resumed_trace_when_replayed_as_server_is_byte_exact() -> None:
+    trace = Trace("resumed_0rtt", "server")
+    session, _ = _session(trace)
+    side = Side(trace)
+    for which, value in (
+        (lib.PYS_MAX_EARLY_DATA, 1024),
+        # Nobody remembers what was before this server began.
+        (lib.PYS_OPTIONS, NO_COMPRESSION | NO_ANTI_REPLAY),
+    ):
+        lib.pys_settings_set_number(side.settings, which, value)
+    _seal(side.settings, session)
+    _inject(trace)
+    while side.left:
+        kind, message = side.left.pop(0)
+        lib.pys_test_put_message(kind, message, len(message))
+    sent: list[bytes] = []
+    expected: list[bytes] = []
+    early = b""
+    out, n = ffi.new("uint8_t[99]"), ffi.new("size_t *")
+    last = ffi.new("bool *")
+    for who, content, record, payload in trace.records():
+        if who == "client":
+            side.feed(record)
+        else:
+            expected.append(record)
+        while not last[0]:
+            n[0] = 99
+            io = lib.pys_conn_read_early(side.conn, out, n, last)
+            if io != lib.PYS_IO_DONE:
+                assert io == lib.PYS_IO_WANT_READ
+                break
+            early += b"" if last[0] else bytes(ffi.buffer(out, n[0]))
+        if last[0] and not side.open():
+            side.step()
+        if who == "server" and content == "application_data":
+            side.read()
+            side.write(payload)
+        elif who == "server" and content == "alert":
+            side.read()
+            assert lib.pys_conn_shutdown(side.conn) in CLOSING
+        sent += _split(side.sent())
+
+    assert early == b"ABCDEF"
+    assert sent == expected
+    assert lib.pys_conn_early_status(side.conn) == 2
+    assert _logged(side) == _published(trace)
