@@ -24,8 +24,8 @@ C_WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes \
 C_LINT := -std=c11 -D_DEFAULT_SOURCE -DOPENSSL_NO_DEPRECATED -O2 \
 	$(C_WARN) -Icsrc -DPYS_VERSION='"lint"' -fsyntax-only
 
-.PHONY: help build test check lint format typecheck asan tsan interop clauses \
-	table cov bench demo sdist wheel test-wheel clean
+.PHONY: help build test check lint format typecheck asan tsan interop fuzz \
+	clauses table cov bench demo sdist wheel test-wheel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -87,6 +87,11 @@ tsan: $(STAMPS)/venv
 interop: $(STAMPS)/build $(STAMPS)/peers
 	$(PY) -m tests.build_core
 	INTEROP=all $(PY) -m pytest -q $(PARALLEL) tests/peer/test_interop.py
+
+#: fuzz       libFuzzer on the core (SECONDS=600 for each target, clang)
+fuzz: $(STAMPS)/venv
+	command -v clang >/dev/null || WITH=clang sh wheels/system.sh
+	$(PY) -m tests.fuzz --seconds $(or $(SECONDS),600)
 
 #: clauses    clauses of docs/contract.md that no test cites
 clauses: $(STAMPS)/build

@@ -26,10 +26,14 @@ from types import ModuleType
 import cffi
 
 
-def _recipe() -> ModuleType:
-    """Load the builder by its path: importing pyssl needs a core."""
-    path = Path(__file__).resolve().parent.parent / "pyssl" / "_build.py"
-    spec = importlib.util.spec_from_file_location("pyssl_build", path)
+def load(name: str) -> ModuleType:
+    """Load a file by its path: importing pyssl needs a core.
+
+    Args:
+        name: Relative to the root.
+    """
+    path = Path(__file__).resolve().parent.parent / name
+    spec = importlib.util.spec_from_file_location(f"own_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a module")
     module = importlib.util.module_from_spec(spec)
@@ -37,7 +41,7 @@ def _recipe() -> ModuleType:
     return module
 
 
-recipe = _recipe()
+recipe = load("pyssl/_build.py")
 ROOT: Path = recipe.ROOT
 BUILD = ROOT / "build"
 HEADERS = ("pys_bio.h", "pys.h", "pys_conn.h", "pys_pki.h", "pys_test.h")

@@ -39,6 +39,11 @@ need make command -v make
 need perl command -v perl
 need binutils command -v objdump
 
+# Tools of some commands only: WITH="clang" sh wheels/system.sh
+for tool in ${WITH:-}; do
+    need "$tool" command -v "$tool"
+done
+
 [ -n "$missing" ] || exit 0
 
 as_root=""
