@@ -130,6 +130,7 @@ enum pys_number {
     PYS_RECV_MAX_EARLY_DATA, /* most that is taken */
     PYS_STATUS_TYPE, /* client: 1 asks for an OCSP response */
     PYS_ASK_SCTS,    /* client: 1 asks for timestamps (RFC 6962) */
+    PYS_POST_HANDSHAKE_AUTH, /* 1: a client offers it (RFC 8446 4.2.6) */
     PYS_N_NUMBERS
 };
 

@@ -139,6 +139,11 @@ pys_session *pys_conn_session(const pys_conn *c); /* new ref, or NULL */
 void pys_conn_keep_fresh(pys_conn *c, bool on);
 pys_session *pys_conn_fresh_session(pys_conn *c);
 bool pys_conn_resumed(const pys_conn *c);
+/*
+ * A handshake was completed since last asked: 1, or 2 if it resumed; else 0,
+ * also after an authentication on the open connection.
+ */
+int pys_conn_completed(pys_conn *c);
 /* The id that PYS_ASK_SESSION is about; its answer (takes a reference). */
 const uint8_t *pys_conn_asked_id(const pys_conn *c, size_t *n);
 void pys_conn_give_session(pys_conn *c, pys_session *s);
@@ -186,6 +191,9 @@ bool pys_conn_status_asked(const pys_conn *c);
 const uint8_t *pys_conn_scts(const pys_conn *c, size_t *n);
 /* SSL_key_update(3): 1 asks the peer for one too. */
 enum pys_io pys_conn_key_update(pys_conn *c, int request);
+
+/* SSL_verify_client_post_handshake(3): the next call sends the request. */
+enum pys_io pys_conn_ask_auth(pys_conn *c);
 
 /* What was agreed; 0 or NULL while it is not known. */
 unsigned pys_conn_version(const pys_conn *c);

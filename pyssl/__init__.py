@@ -555,8 +555,11 @@ from pyssl.capi_ssl import (
 )
 from pyssl.capi_verify import (
     SSL_CTX_set_cert_verify_callback,
+    SSL_CTX_set_post_handshake_auth,
     SSL_get_ex_data_X509_STORE_CTX_idx,
+    SSL_set_post_handshake_auth,
     SSL_set_retry_verify,
+    SSL_verify_client_post_handshake,
     X509_STORE_CTX_get0_cert,
     X509_STORE_CTX_get0_chain,
     X509_STORE_CTX_get0_untrusted,

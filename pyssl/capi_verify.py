@@ -19,6 +19,15 @@ _store = c_name_of(X509_STORE_CTX)
 SSL_CTX_set_cert_verify_callback = _ctx(
     SSL_CTX.set_cert_verify_callback, "SSL_CTX_set_cert_verify_callback"
 )
+SSL_CTX_set_post_handshake_auth = _ctx(
+    SSL_CTX.set_post_handshake_auth, "SSL_CTX_set_post_handshake_auth"
+)
+SSL_set_post_handshake_auth = _ssl(
+    SSL.set_post_handshake_auth, "SSL_set_post_handshake_auth"
+)
+SSL_verify_client_post_handshake = _ssl(
+    SSL.verify_client_post_handshake, "SSL_verify_client_post_handshake"
+)
 SSL_set_retry_verify = _ssl(SSL.set_retry_verify, "SSL_set_retry_verify")
 
 X509_verify_cert = _store(X509_STORE_CTX.verify_cert, "X509_verify_cert")

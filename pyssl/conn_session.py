@@ -25,6 +25,7 @@ _DROPS = {
     lib.PYS_CACHE_EXPIRED: "timeouts",
     lib.PYS_CACHE_FULL: "cache_full",
 }
+_RESUMED = 2  # pys_conn_completed
 _SIDES = {lib.PYS_CLIENT: "connect", lib.PYS_SERVER: "accept"}
 
 
@@ -147,6 +148,36 @@ class Resumption(Info):
             err.put(ERR_LIB_SSL, lib.pys_conn_misuse(conn))
             return 0
 
+    def verify_client_post_handshake(self) -> int:
+        """Ask the client for its certificate, on an open connection.
+
+        The next handshake call, read or write sends the request; reading
+        takes the answer, which is verified as in a handshake. Until then
+        the peer's certificate is the one known before.
+
+        Returns:
+            1, or 0 with an entry.
+
+        Errors:
+            SSL_R_WRONG_SSL_VERSION: not TLS 1.3.
+            SSL_R_NOT_SERVER: on a client.
+            SSL_R_STILL_IN_INIT: the handshake is not complete, or a request
+                is still to be sent.
+            SSL_R_EXTENSION_NOT_RECEIVED: the client did not offer it.
+            SSL_R_REQUEST_SENT: the last request has no answer yet.
+            SSL_R_INVALID_CONFIG: without SSL_VERIFY_PEER, or with
+                SSL_VERIFY_CLIENT_ONCE for the second time.
+
+        Source: SSL_verify_client_post_handshake(3); RFC 8446 4.6.2.
+        """
+        return self._alone(self._ask_auth)
+
+    def _ask_auth(self, conn: Any) -> int:
+        if lib.pys_conn_ask_auth(conn) == lib.PYS_IO_DONE:
+            return 1
+        err.put(ERR_LIB_SSL, lib.pys_conn_misuse(conn))
+        return 0
+
     def renegotiate(self) -> int:
         """Refuse: 0 with an entry.
 
@@ -185,7 +216,10 @@ class Resumption(Info):
         """Count a handshake that is complete; another call finds it so."""
         self._started = False
         ctx = self._session_ctx
-        if lib.pys_conn_resumed(conn):
+        completed = lib.pys_conn_completed(conn)
+        if not completed:
+            return
+        if completed == _RESUMED:
             ctx._count("hits")
         self._guarded(ctx._good, self, _SIDES[self._role])
 

@@ -300,6 +300,19 @@ class Settings(Owner):
         """Give the depth, -1 if none was set."""
         return self._number(lib.PYS_VERIFY_DEPTH)
 
+    def set_post_handshake_auth(self, val: int) -> None:
+        """Say whether a client lets itself be asked after the handshake.
+
+        Args:
+            val: Not 0 to offer it in TLS 1.3; a server may then ask for the
+                certificate at any time.
+
+        Source: SSL_CTX_set_post_handshake_auth(3); RFC 8446 4.2.6.
+        """
+        self._snapshot()
+        on = number(val, "val") != 0
+        self._set_number(lib.PYS_POST_HANDSHAKE_AUTH, int(on))
+
     def set_remember_chains(self, yes: bool) -> None:
         """Say whether a good chain may be remembered, as it is by default.
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 RETRIED, CLIENT_AUTH, CLIENT_CERT, PSK = 1, 2, 4, 32
 RESUMED, TICKET, EARLY, STATUS = 64, 128, 256, 512
-TLS13, TLS12 = 0x0304, 0x0303
+TLS13, TLS12, POST = 0x0304, 0x0303, 0
 FLAGS = {
     TLS13: {
         "retry": RETRIED,
@@ -18,6 +18,9 @@ FLAGS = {
         "client certificate": CLIENT_CERT,
         "PSK": PSK,
         "early data": EARLY,
+    },
+    POST: {
+        "client certificate": CLIENT_CERT,
     },
     TLS12: {
         "client auth": CLIENT_AUTH,
@@ -99,7 +102,7 @@ def every_order(version: int) -> dict[tuple[str, ...], list[str]]:
     for picked in itertools.product((False, True), repeat=len(known)):
         facts = tuple(n for n, yes in zip(known, picked) if yes)
         flags = sum(known[name] for name in facts)
-        if legal(flags):
+        if version == POST or legal(flags):
             found[facts] = [step.name for step in order(version, flags)]
     return found
 
@@ -108,7 +111,8 @@ def main() -> None:
     """Print every order with its facts."""
     import tests.conftest  # noqa: F401  (puts the test core in place)
 
-    for version, name in ((TLS13, "TLS 1.3"), (TLS12, "TLS 1.2")):
+    lists = ((TLS13, "TLS 1.3"), (TLS12, "TLS 1.2"), (POST, "afterwards"))
+    for version, name in lists:
         senders = {step.name: step.sender for step in steps(version)}
         for facts, names in every_order(version).items():
             print(f"{name}:", ", ".join(facts) or "full handshake")

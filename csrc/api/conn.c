@@ -44,15 +44,7 @@ pys_conn_new(pys_settings *s)
 static void
 drop_peer(pys_conn *c)
 {
-    for (size_t i = 0; i < c->n_peer_chain; i++)
-        pys_cert_free(c->peer_chain[i]);
-    pys_free(c->peer_chain);
-    c->peer_chain = NULL;
-    c->n_peer_chain = 0;
-    pys_free(c->peername);
-    c->peername = NULL;
-    c->verify_result = 0;
-    c->verify_depth = -1;
+    pys_peer_drop(c);
     pys_buf_wipe(&c->alpn);
     pys_buf_wipe(&c->peer_ca_names);
     pys_proofs_drop(c, false);
@@ -111,6 +103,7 @@ pys_conn_clear(pys_conn *c)
 {
     pys_hs_free(c->hs);
     c->hs = NULL;
+    pys_post_free(c);
     half_clear(&c->flow[PYS_IN]);
     half_clear(&c->flow[PYS_OUT]);
     pys_buf_wipe(&c->msgs);
@@ -128,6 +121,7 @@ pys_conn_clear(pys_conn *c)
     c->cache_news = 0;
     c->extended = false;
     c->resumed = false;
+    c->completed = false;
     c->n_nonce = 0;
     pys_buf_wipe(&c->keylog);
     pys_buf_wipe(&c->keylog_line);

@@ -87,6 +87,9 @@ read_turn(pys_conn *c, uint8_t *out, size_t n, size_t *direct)
 
     if (pys_buf_size(&c->msgs) != 0 && !pys_post_take(c, &moved))
         return reader_failed(c, PYS_IO_FAULT);
+    /* RFC 8446 4.6.2: what came has to be answered first. */
+    if (moved && atomic_load(&c->phase) == PYS_RUNNING)
+        return PYS_IO_NOT_OPEN;
     if (moved)
         return message_taken(c);
     io = pys_io_record(c, out, n, &got);

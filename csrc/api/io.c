@@ -200,6 +200,8 @@ pys_io_fail(pys_conn *c)
 static bool
 handshake_begin(pys_conn *c)
 {
+    if (c->post != NULL)
+        return pys_post_begin(c) || pys_fail_internal(c);
     c->hs = pys_hs_new(c);
     if (c->hs == NULL)
         return pys_fail_internal(c);
@@ -297,7 +299,7 @@ pys_io_handshake(pys_conn *c)
     pys_record_got got = {.took = PYS_TOOK_NOTHING};
     enum pys_io io;
 
-    if (c->plain.n != 0)
+    if (c->plain.n != 0 && !c->hs->post)
         return unread(c);
     do {
         io = pys_io_turn(c);

@@ -45,6 +45,15 @@ pys_conn_fresh_session(pys_conn *c)
     return s;
 }
 
+int
+pys_conn_completed(pys_conn *c)
+{
+    int told = c->completed ? 1 + c->resumed : 0;
+
+    c->completed = false;
+    return told;
+}
+
 bool
 pys_conn_resumed(const pys_conn *c)
 {

@@ -303,6 +303,32 @@ pys_hs_new(pys_conn *c)
 }
 
 void
+pys_peer_drop(pys_conn *c)
+{
+    for (size_t i = 0; i < c->n_peer_chain; i++)
+        pys_cert_free(c->peer_chain[i]);
+    pys_free(c->peer_chain);
+    c->peer_chain = NULL;
+    c->n_peer_chain = 0;
+    pys_free(c->peername);
+    c->peername = NULL;
+    c->verify_result = 0;
+    c->verify_depth = -1;
+}
+
+void
+pys_post_free(pys_conn *c)
+{
+    if (c->post == NULL)
+        return;
+    pys_hash_free(c->post->base);
+    pys_hs_free(c->post->waiting);
+    pys_buf_wipe(&c->post->used);
+    pys_free(c->post);
+    c->post = NULL;
+}
+
+void
 pys_hs_free_failed(pys_conn *c)
 {
     if (c->hs == NULL)

@@ -64,6 +64,8 @@ enum {
     PYS_MODE_FALLBACK_SCSV = 0x80,
     PYS_VERIFY_PEER = 1,
     PYS_VERIFY_FAIL_IF_NO_CERT = 2,
+    PYS_VERIFY_ONCE = 4,
+    PYS_VERIFY_POST = 8,
     PYS_CACHE_SERVER = 2,
     PYS_CACHE_NO_LOOKUP = 0x100,
     PYS_CACHE_NO_STORE = 0x200
@@ -215,8 +217,23 @@ struct pys_hs {
     pys_buf request_context; /* of a CertificateRequest */
     pys_verdict verdict;
     bool verdict_taken;
+    bool post_offered; /* the client offered post_handshake_auth */
+    bool post; /* this is such an authentication, nothing else */
+    bool paused; /* the step before awaits its answer */
     bool retry_verify; /* SSL_set_retry_verify(3) was called */
 };
+
+/*
+ * Post-handshake authentication (RFC 8446 4.6.2): what is kept while it may
+ * happen, that is if the client offered it.
+ */
+typedef struct pys_post {
+    pys_hash *base;   /* ClientHello up to the client's Finished */
+    pys_hs *waiting;  /* server: the request is out, the answer to come */
+    bool asked;       /* server: the client was asked before */
+    unsigned n_tickets; /* server: after each authentication */
+    pys_buf used; /* client: contexts of requests lately, 8-bit lengths */
+} pys_post;
 
 /* ---- the connection ---------------------------------------------------- */
 
@@ -283,6 +300,7 @@ struct pys_conn {
     pys_flow flow[2];
     pys_hs *hs; /* NULL but while the handshake runs */
     pys_watch *watch; /* NULL unless notices are wanted: notice.h */
+    pys_post *post; /* NULL: no authentication after the handshake */
 
     pys_buf msgs; /* handshake bytes not yet taken as messages */
     pys_rd plain; /* decrypted and unread, inside flow[PYS_IN].buf */
@@ -335,6 +353,7 @@ struct pys_conn {
     bool resumed;
     pys_cert *own_cert; /* shown in this handshake, or NULL */
     pys_buf *psk_hint; /* client: of a server of TLS 1.2, or NULL */
+    bool completed; /* and nobody has asked yet */
     uint32_t n_nonce; /* tickets given */
     uint8_t exporter[PYS_HASH_MAX]; /* in TLS 1.2 the master secret */
     union {
@@ -427,6 +446,11 @@ PYS_MUST bool pys_seal(pys_conn *c, pys_protect *p, enum pys_record_type type,
 
 /* Seals the messages built since the last call, in few records. */
 PYS_MUST bool pys_hs_seal(pys_hs *hs);
+
+/* Forgets who the peer is. */
+void pys_peer_drop(pys_conn *c);
+
+void pys_post_free(pys_conn *c);
 
 /* A fresh handshake for c, or NULL. */
 PYS_MUST pys_hs *pys_hs_new(pys_conn *c);

@@ -74,6 +74,15 @@ pys_transcript_retry(pys_transcript *t)
 }
 
 bool
+pys_transcript_resume(pys_transcript *t, enum pys_hash_alg alg,
+    const pys_hash *base)
+{
+    t->alg = alg;
+    t->started = pys_hash_fork(base, t->hash);
+    return t->started;
+}
+
+bool
 pys_transcript_now(pys_transcript *t, uint8_t *out)
 {
     return t->started && pys_hash_peek(t->hash, t->scratch, out);

@@ -28,6 +28,12 @@ PYS_MUST bool pys_transcript_start(pys_transcript *t, enum pys_hash_alg alg);
  */
 PYS_MUST bool pys_transcript_retry(pys_transcript *t);
 /*
+ * Goes on behind what base has hashed (RFC 8446 4.4.1: authentication after
+ * the handshake); nothing was added before.
+ */
+PYS_MUST bool pys_transcript_resume(pys_transcript *t, enum pys_hash_alg alg,
+    const pys_hash *base);
+/*
  * The hash of everything up to now and head and rest, without adding them (RFC
  * 8446 4.2.11.2); alg counts while none was started.
  */

@@ -12,7 +12,6 @@ static const pys_ext passed_over[] = {
     {.type = PYS_EXT_SERVER_CERT_TYPE, .where = PYS_IN_CH | PYS_IN_EE},
     {.type = PYS_EXT_PADDING, .where = PYS_IN_CH},
     {.type = PYS_EXT_OID_FILTERS, .where = PYS_IN_CR},
-    {.type = PYS_EXT_POST_HANDSHAKE_AUTH, .where = PYS_IN_CH},
 };
 
 /*
@@ -38,6 +37,7 @@ static const pys_ext *const rows[] = {
     &pys_ext_versions,
     &pys_ext_psk_modes,
     &pys_ext_early_data,
+    &pys_ext_post,
     &pys_ext_psk, /* RFC 8446 4.2.11: the last one */
     &passed_over[0],
     &passed_over[1],
@@ -46,7 +46,6 @@ static const pys_ext *const rows[] = {
     &passed_over[4],
     &passed_over[5],
     &passed_over[6],
-    &passed_over[7],
 };
 
 enum { N_ROWS = PYS_COUNT(rows) };

@@ -141,6 +141,7 @@ extern const pys_ext pys_ext_cookie;               /* ext_13.c */
 extern const pys_ext pys_ext_key_share;            /* ext_13.c */
 extern const pys_ext pys_ext_psk_modes;            /* ext_13.c */
 extern const pys_ext pys_ext_early_data;           /* early.c */
+extern const pys_ext pys_ext_post;                 /* ext_13.c */
 extern const pys_ext pys_ext_psk;                  /* ext_13.c */
 
 #endif

@@ -389,3 +389,38 @@ const pys_ext pys_ext_authorities = {
     .server = {authorities_server_offer, authorities_server_build,
         authorities_process},
 };
+
+/* ---- post_handshake_auth ----------------------------------------------- */
+
+static bool
+post_client_offer(pys_hs *hs, pys_where where)
+{
+    return where == PYS_IN_CH && offers_13(hs) &&
+        hs->conn->set->numbers[PYS_POST_HANDSHAKE_AUTH] != 0;
+}
+
+/* RFC 8446 4.2.6: empty. */
+static bool
+post_client_build(pys_hs *hs, pys_where where, pys_wr *w)
+{
+    (void)where;
+    hs->post_offered = true;
+    return pys_wr_ok(w);
+}
+
+static bool
+post_server_process(pys_hs *hs, pys_where where, pys_rd *in)
+{
+    (void)where;
+    (void)in;
+    hs->post_offered = true;
+    return true;
+}
+
+/* RFC 8446 4.2.6. */
+const pys_ext pys_ext_post = {
+    .type = PYS_EXT_POST_HANDSHAKE_AUTH,
+    .where = PYS_IN_CH,
+    .client = {post_client_offer, post_client_build, NULL},
+    .server = {NULL, NULL, post_server_process},
+};

@@ -278,6 +278,49 @@ const pys_step pys_flight12[] = {
     {.name = NULL},
 };
 
+const pys_step pys_flight_post[] = {
+    {
+        .name = "CertificateRequest",
+        .msg = &pys_msg_certificate_request,
+        .from = PYS_SERVER,
+        .pause = true,
+        .sent = PYS_ST_TWCR,
+        .got = PYS_ST_TRCR,
+    },
+    {
+        .name = "client Certificate",
+        .msg = &pys_msg_certificate,
+        .from = PYS_CLIENT,
+        .sent = PYS_ST_TWCC,
+        .got = PYS_ST_TRCC,
+    },
+    {
+        .name = "client CertificateVerify",
+        .msg = &pys_msg_certificate_verify,
+        .from = PYS_CLIENT,
+        .when = PYS_HS_CLIENT_CERT,
+        .sent = PYS_ST_TWCV,
+        .got = PYS_ST_TRCV,
+    },
+    {
+        .name = "client Finished",
+        .msg = &pys_msg_finished,
+        .from = PYS_CLIENT,
+        .sent = PYS_ST_TWFIN,
+        .got = PYS_ST_TRFIN,
+    },
+    {
+        /* Those before are of a session without the certificate. */
+        .name = "NewSessionTicket",
+        .msg = &pys_msg_ticket,
+        .from = PYS_SERVER,
+        .optional = true,
+        .repeated = true,
+        .sent = PYS_ST_TWST,
+    },
+    {.name = NULL},
+};
+
 /* Replay of published traces: see pys_test_put_message. */
 static bool
 replace_message(pys_hs *hs, size_t before)
@@ -338,7 +381,7 @@ static pys_go
 step_send(pys_hs *hs)
 {
     /* RFC 8446 D.4: a client's dummy record precedes its second flight. */
-    bool first = hs->step == pys_flight13;
+    bool first = hs->step == pys_flight13 || hs->post;
     pys_go go = PYS_GO_NEXT;
 
     if (hs->step->msg->prepare != NULL)
@@ -577,7 +620,7 @@ step_run(pys_hs *hs)
 static pys_go
 flight_walk(pys_hs *hs)
 {
-    while (hs->step->name != NULL) {
+    while (hs->step->name != NULL && !hs->paused) {
         if (!step_left_out(hs)) {
             pys_go go = step_run(hs);
 
@@ -591,6 +634,7 @@ flight_walk(pys_hs *hs)
             hs->step->msg->wanted(hs))
             continue;
         hs->step++;
+        hs->paused = hs->step[-1].pause && hs->step[-1].from == hs->conn->role;
     }
     return PYS_GO_DONE;
 }
@@ -604,7 +648,7 @@ pys_flight_run(pys_conn *c)
     if (hs->step == NULL)
         hs->step = pys_flight13;
     go = flight_walk(hs);
-    if (go == PYS_GO_DONE &&
+    if (go == PYS_GO_DONE && !hs->post &&
         !(pys_is_12(c) ? pys_session12_done(hs) : pys_session13_done(hs))) {
         (void)pys_fail_internal(c);
         go = PYS_GO_FAIL;
@@ -615,13 +659,34 @@ pys_flight_run(pys_conn *c)
     return pys_hs_seal(hs) ? go : PYS_GO_FAIL;
 }
 
+/* A server's request is out: the rest comes when it is answered. */
+static bool
+flight_pauses(pys_conn *c)
+{
+    if (!c->hs->paused)
+        return false;
+    c->post->waiting = c->hs;
+    c->post->asked = true;
+    return true;
+}
+
 void
 pys_flight_finish(pys_conn *c)
 {
-    if (c->hs->id != NULL)
+    bool post = c->hs->post;
+
+    if (c->hs->id != NULL) {
+        pys_cert_free(c->own_cert);
         c->own_cert = pys_cert_up_ref(c->hs->id->leaf);
-    pys_hs_free(c->hs);
+    }
+    if (!flight_pauses(c))
+        pys_hs_free(c->hs);
     c->hs = NULL;
+    atomic_store(&c->state, PYS_ST_OK);
+    atomic_store(&c->phase, PYS_OPEN);
+    if (post)
+        return;
+    c->completed = true;
     for (size_t i = 0; i < PYS_N_OFFERS; i++) {
         pys_buf_wipe(&c->offers[0][i]);
         pys_buf_wipe(&c->offers[1][i]);
@@ -629,8 +694,6 @@ pys_flight_finish(pys_conn *c)
     pys_buf_wipe(&c->msgs);
     if (pys_buf_size(&c->flow[PYS_IN].buf) == 0)
         pys_buf_wipe(&c->flow[PYS_IN].buf);
-    atomic_store(&c->state, PYS_ST_OK);
-    atomic_store(&c->phase, PYS_OPEN);
     if (c->watch != NULL)
         pys_note_info(c, PYS_IN, PYS_CB_DONE, 1);
 }

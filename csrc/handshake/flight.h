@@ -70,6 +70,7 @@ struct pys_step {
     unsigned unless; /* skip if any of these flags is set */
     bool optional;   /* wanted/is/type decide */
     bool repeated;   /* as long as it is wanted; nobody waits for it */
+    bool pause;      /* the sender goes on when the answer has come */
     enum pys_state sent;
     enum pys_state got;
     /* After the message is in the transcript: keys and the like. */
@@ -79,6 +80,8 @@ struct pys_step {
 extern const pys_step pys_flight13[];
 /* TLS 1.2 goes on here once a ServerHello says so. */
 extern const pys_step pys_flight12[];
+/* Authentication after the handshake (RFC 8446 4.6.2). */
+extern const pys_step pys_flight_post[];
 
 /*
  * Goes on as far as it can: writes messages into flow[PYS_OUT].buf, takes
@@ -116,6 +119,14 @@ extern const pys_msg pys_msg_finished12;
  * conn->msgs. *moved tells whether it was whole.
  */
 PYS_MUST bool pys_post_take(pys_conn *c, bool *moved);
+
+/* At the end of a handshake: keeps what an authentication later needs. */
+PYS_MUST bool pys_post_keep(pys_hs *hs);
+/* Begins one, or goes on with the answer to ours: conn->hs. */
+PYS_MUST bool pys_post_begin(pys_conn *c);
+/* The context of a request: a server's, or one that a client got. */
+PYS_MUST bool pys_post_context_make(pys_hs *hs);
+PYS_MUST bool pys_post_context_take(pys_hs *hs, pys_rd context);
 
 /* A ticket that a client got (msg_ticket.c). */
 PYS_MUST bool pys_ticket_process(pys_conn *c, pys_rd *in);

@@ -16,7 +16,9 @@ pys_test_set_seq(pys_conn *c, int writing, uint64_t seq)
 bool
 pys_test_step_at(int version, size_t i, pys_test_step *out)
 {
-    const pys_step *list = version == PYS_TLS1_2 ? pys_flight12 : pys_flight13;
+    const pys_step *list = version == PYS_TLS1_2 ? pys_flight12 :
+        version == PYS_TLS1_3                    ? pys_flight13 :
+                                                   pys_flight_post;
     const pys_step *step = &list[i];
 
     for (size_t k = 0; k <= i; k++) {

@@ -90,7 +90,7 @@ unexpected(pys_conn *c)
 static pys_took
 take_dummy(pys_conn *c, pys_rd content)
 {
-    bool hello = c->hs != NULL &&
+    bool hello = c->hs != NULL && !c->hs->post &&
         (c->role == PYS_CLIENT || c->hs->suite != NULL);
 
     if (!hello || pys_buf_size(&c->msgs) != 0)
@@ -194,7 +194,10 @@ take_messages(pys_conn *c, pys_rd content)
 static pys_took
 take_data(pys_conn *c, pys_rd content)
 {
-    /* RFC 8446 4.4.4, 2.3: none but early data before the handshake is over. */
+    /*
+     * RFC 8446 4.4.4, 2.3: none but early data before the handshake is over;
+     * 4.6.2: none between the messages of an authentication.
+     */
     if ((c->hs != NULL && !pys_early_coming(c)) ||
         c->flow[PYS_IN].protect.aead == NULL)
         return unexpected(c);
@@ -241,7 +244,7 @@ take_content(pys_conn *c, unsigned type, pys_rd content)
 static bool
 clear_alert_allowed(const pys_conn *c)
 {
-    return c->role == PYS_SERVER && c->hs != NULL &&
+    return c->role == PYS_SERVER && c->hs != NULL && !c->hs->post &&
         c->flow[PYS_IN].protect.seq == 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include "conn/notice.h"
 #include "handshake/early.h"
+#include "handshake/flight.h"
 
 /*
  * RFC 8446 5.1: no message may span a key change, so nothing may be left
@@ -149,7 +150,8 @@ pys_keys_traffic(pys_hs *hs)
     uint8_t hash[PYS_HASH_MAX];
 
     if (!pys_transcript_now(&hs->transcript, hash) ||
-        !pys_keys13_resumption(&hs->keys, hs->transcript.scratch, hash))
+        !pys_keys13_resumption(&hs->keys, hs->transcript.scratch, hash) ||
+        !pys_post_keep(hs))
         return false;
     memcpy(hs->conn->resumption, hs->keys.resumption, PYS_HASH_MAX);
     return hs->server ? install(hs, PYS_IN, hs->keys.client_traffic) :

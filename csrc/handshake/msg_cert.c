@@ -249,7 +249,11 @@ pys_identity_choose(pys_hs *hs)
 bool
 pys_request_wanted(pys_hs *hs)
 {
-    return pys_setting(hs->conn->set, PYS_VERIFY_MODE, PYS_VERIFY_PEER);
+    const pys_settings *set = hs->conn->set;
+
+    return pys_setting(set, PYS_VERIFY_MODE, PYS_VERIFY_PEER) &&
+        (pys_is_12(hs->conn) ||
+            !pys_setting(set, PYS_VERIFY_MODE, PYS_VERIFY_POST));
 }
 
 static bool
@@ -257,7 +261,9 @@ request_build(pys_hs *hs, pys_wr *w)
 {
     hs->flags |= PYS_HS_CLIENT_AUTH;
     /* RFC 8446 4.3.2: no context but for post-handshake authentication. */
-    pys_wr_u8(w, 0);
+    if (hs->post && !pys_post_context_make(hs))
+        return false;
+    pys_wr_vec8(w, pys_rd_buf(&hs->request_context));
     return pys_exts_build(hs, PYS_IN_CR, w);
 }
 
@@ -269,10 +275,8 @@ request_process(pys_hs *hs, pys_rd *in)
 
     if (!pys_rd_vec8(in, &context) || !pys_rd_vec16(in, &exts))
         return false;
-    /* RFC 8446 4.3.2: zero length within the handshake. */
-    if (context.n != 0)
-        return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
-            PYS_R_LENGTH_MISMATCH);
+    if (!pys_post_context_take(hs, context))
+        return false;
     hs->flags |= PYS_HS_CLIENT_AUTH;
     if (!pys_exts_process(hs, PYS_IN_CR, exts))
         return false;
@@ -442,8 +446,8 @@ certificate_process(pys_hs *hs, pys_rd *in)
 
     if (!pys_rd_vec8(in, &context) || !pys_rd_vec24(in, &list))
         return false;
-    /* RFC 8446 4.4.2: empty, as in our request. */
-    if (context.n != 0)
+    /* RFC 8446 4.4.2: as in our request; empty within the handshake. */
+    if (!pys_rd_is(context, pys_rd_buf(&hs->request_context)))
         return pys_fail(hs->conn, PYS_AD_ILLEGAL_PARAMETER,
             PYS_R_LENGTH_MISMATCH);
     /* RFC 8446 4.4.2.4: a server must have one; decode_error. */
@@ -451,6 +455,9 @@ certificate_process(pys_hs *hs, pys_rd *in)
         return false;
     if (list.n != 0 && hs->server)
         hs->flags |= PYS_HS_CLIENT_CERT;
+    /* It takes the place of who the client was before. */
+    if (hs->post)
+        pys_peer_drop(hs->conn);
     return pys_chain_process(hs, true, list);
 }
 

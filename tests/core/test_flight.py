@@ -137,6 +137,20 @@ def test_steps_of_tls12_when_expanded_give_the_orders_of_the_rfc() -> None:
     assert found == BY_HAND_12
 
 
+@clause("RFC 8446 4.6.2")
+def test_steps_of_an_authentication_give_the_orders_of_the_rfc() -> None:
+    begin, end = ["CertificateRequest", "client Certificate"], END
+
+    assert flight.every_order(flight.POST) == {
+        (): [*begin, *end],
+        ("client certificate",): [
+            *begin,
+            "client CertificateVerify",
+            *end,
+        ],
+    }
+
+
 @clause("RFC 8446 B.3")
 def test_steps_have_the_message_types_of_the_rfc() -> None:
     assert {s.name: s.type for s in flight.steps()} == TYPES
