@@ -189,6 +189,19 @@ bool pys_settings_set_id_context(pys_settings *s, const uint8_t *p, size_t n);
 bool pys_settings_set_ticket_keys(pys_settings *s, const uint8_t *p, size_t n);
 bool pys_settings_ticket_key(const pys_settings *s, uint8_t *out);
 /*
+ * What SSL_CTX_set_tlsext_ticket_key_cb(3) sets up for one ticket: AES-CBC
+ * with a key of 16 or 32 bytes, then HMAC over all that stands before it.
+ */
+typedef struct pys_ticket_setup {
+    uint8_t name[16];
+    uint8_t iv[16];
+    uint8_t key[32];
+    size_t n_key;
+    uint8_t mac_key[64];
+    size_t n_mac_key;
+    bool sha384; /* SHA-256 otherwise */
+} pys_ticket_setup;
+/*
  * The cache of sessions: borrowed, shared by copies, NULL before there is a
  * certificate or pys_settings_set_ticket_keys was called (n may be 0).
  */

@@ -26,6 +26,8 @@ enum pys_ask {
     PYS_ASK_FIRST_USE,    /* was this ticket never seen before? */
     PYS_ASK_JUDGE,        /* the peer's chain, instead of a verification */
     PYS_ASK_STATUS,       /* SSL_CTX_set_tlsext_status_cb(3) */
+    PYS_ASK_TICKET_SEAL,  /* keys for a new ticket, server */
+    PYS_ASK_TICKET_OPEN,  /* keys for the client's ticket, server */
     PYS_ASK_PSK_OFFER,    /* an external PSK to offer in TLS 1.3, client */
     PYS_ASK_PSK_LOOKUP,   /* the external PSK of an identity, TLS 1.3 */
     PYS_ASK_PSK_CLIENT,   /* the PSK of a TLS 1.2 suite, client */
@@ -147,6 +149,17 @@ int pys_conn_completed(pys_conn *c);
 /* The id that PYS_ASK_SESSION is about; its answer (takes a reference). */
 const uint8_t *pys_conn_asked_id(const pys_conn *c, size_t *n);
 void pys_conn_give_session(pys_conn *c, pys_session *s);
+/*
+ * PYS_ASK_TICKET_OPEN: the ticket's first 32 bytes, name of the key and
+ * initialisation vector; NULL if nothing of the kind is asked.
+ */
+const uint8_t *pys_conn_asked_ticket(const pys_conn *c);
+/*
+ * The keys for either question, which are copied and forgotten after use.
+ * renew: a ticket that is opened is to be replaced. False: memory is short.
+ */
+bool pys_conn_answer_ticket(pys_conn *c, const pys_ticket_setup *setup,
+    bool renew);
 /*
  * What a question for a PSK is about: the identity, or for
  * PYS_ASK_PSK_CLIENT the server's hint (it may be empty). NULL: nothing.

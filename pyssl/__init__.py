@@ -274,6 +274,7 @@ from pyssl.capi_session import (
     SSL_CTX_set_session_cache_mode,
     SSL_CTX_set_session_id_context,
     SSL_CTX_set_timeout,
+    SSL_CTX_set_tlsext_ticket_key_cb,
     SSL_CTX_set_tlsext_ticket_keys,
     SSL_CTX_use_psk_identity_hint,
     SSL_get0_session,
@@ -644,6 +645,10 @@ from pyssl.report import (
 )
 from pyssl.session import (
     SSL_SESSION,
+)
+from pyssl.ticket import (
+    EVP_CIPHER_CTX,
+    HMAC_CTX,
 )
 from pyssl.trust import (
     TrustStore,

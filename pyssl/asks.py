@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from pyssl import notices, psk
+from pyssl import notices, psk, ticket
 from pyssl._ffi import bytes_of, ffi, lib, number, text_of
 from pyssl.const import (
     SSL_AD_BAD_CERTIFICATE_STATUS_RESPONSE,
@@ -220,6 +220,18 @@ def _psk(ask: Callable[[SSL, Any], bool]) -> Callable[[SSL, Any], _Reply]:
     return lambda ssl, conn: _GO_ON if ask(ssl, conn) else _INTERNAL
 
 
+def _ticket(ask: Callable[[SSL, Any], int]) -> Callable[[SSL, Any], _Reply]:
+    """The callback for keys of tickets (TKT-2)."""
+
+    def reply(ssl: SSL, conn: Any) -> _Reply:
+        result = ask(ssl, conn)
+        if result > 0:
+            return _GO_ON
+        return _INTERNAL if result < 0 else _DECLINE
+
+    return reply
+
+
 _HANDLERS: dict[int, tuple[Callable[[SSL, Any], _Reply], _Reply]] = {
     lib.PYS_ASK_CLIENT_HELLO: (_client_hello, _INTERNAL),
     lib.PYS_ASK_SERVER_NAME: (
@@ -230,6 +242,8 @@ _HANDLERS: dict[int, tuple[Callable[[SSL, Any], _Reply], _Reply]] = {
     lib.PYS_ASK_SESSION: (_session, _DECLINE),
     lib.PYS_ASK_EARLY_DATA: (_early_data, _DECLINE),
     lib.PYS_ASK_FIRST_USE: (_first_use, _DECLINE),
+    lib.PYS_ASK_TICKET_SEAL: (_ticket(ticket.seal), _INTERNAL),
+    lib.PYS_ASK_TICKET_OPEN: (_ticket(ticket.unseal), _INTERNAL),
     lib.PYS_ASK_PSK_OFFER: (_psk(psk.offer), _INTERNAL),
     lib.PYS_ASK_PSK_LOOKUP: (_psk(psk.lookup), _INTERNAL),
     lib.PYS_ASK_PSK_CLIENT: (_psk(psk.client_key), _INTERNAL),

@@ -250,3 +250,7 @@ SSL_get_psk_identity = _ssl(SSL.get_psk_identity, "SSL_get_psk_identity")
 SSL_get_psk_identity_hint = _ssl(
     SSL.get_psk_identity_hint, "SSL_get_psk_identity_hint"
 )
+
+SSL_CTX_set_tlsext_ticket_key_cb = _ctx(
+    SSL_CTX.set_tlsext_ticket_key_cb, "SSL_CTX_set_tlsext_ticket_key_cb"
+)

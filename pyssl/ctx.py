@@ -59,6 +59,7 @@ ASK_NAME = 1 << lib.PYS_ASK_SERVER_NAME
 ASK_CERT = 1 << lib.PYS_ASK_CERT
 ASK_ALPN = 1 << lib.PYS_ASK_ALPN
 ASK_SESSION = 1 << lib.PYS_ASK_SESSION
+ASK_TICKET = 1 << lib.PYS_ASK_TICKET_SEAL | 1 << lib.PYS_ASK_TICKET_OPEN
 ASK_VERIFY = 1 << lib.PYS_ASK_VERIFY
 ASK_JUDGE = 1 << lib.PYS_ASK_JUDGE
 ASK_EARLY_DATA = 1 << lib.PYS_ASK_EARLY_DATA
@@ -320,6 +321,8 @@ class SSL_CTX(NoticeCalls):
             live |= ASK_CERT
         if self._get_session is not None:
             live |= ASK_SESSION
+        if self._ticket_key is not None:
+            live |= ASK_TICKET
         if self._anti_replay is not None:
             live |= ASK_FIRST_USE
         if self._status is not None:

@@ -22,6 +22,7 @@ from pyssl.const import (
 )
 from pyssl.identity import Identities
 from pyssl.session import SSL_SESSION, wrap
+from pyssl.ticket import TicketKeyCallback
 
 if TYPE_CHECKING:
     from pyssl.conn import SSL
@@ -44,7 +45,13 @@ class SessionCalls(Identities):
     Source: SSL_CTX_set_session_cache_mode(3) and the pages it names.
     """
 
-    __slots__ = ("_counts", "_get_session", "_new_session", "_remove_session")
+    __slots__ = (
+        "_counts",
+        "_get_session",
+        "_new_session",
+        "_remove_session",
+        "_ticket_key",
+    )
 
     _lock: Any  # SSL_CTX has it
 
@@ -53,6 +60,7 @@ class SessionCalls(Identities):
         self._new_session: NewSessionCallback | None = None
         self._remove_session: RemoveSessionCallback | None = None
         self._get_session: GetSessionCallback | None = None
+        self._ticket_key: TicketKeyCallback | None = None
         self._counts: dict[str, int] = {}
 
     def _update_asks(self) -> None:
@@ -279,6 +287,31 @@ class SessionCalls(Identities):
             )
 
         return int(self._change(change))
+
+    def set_tlsext_ticket_key_cb(self, cb: TicketKeyCallback | None) -> int:
+        """Set who has the keys of tickets, in place of the built-in ones.
+
+        Args:
+            cb: `cb(ssl, key_name, iv, cipher_ctx, hmac_ctx, enc)`. With enc
+                1 it fills in key_name and iv, bytearrays of 16 bytes, sets
+                both contexts up by their `init` and gives 1; or 0 for no
+                ticket. With enc 0 key_name and iv are the ticket's; it sets
+                the contexts up and gives 1, 2 if the ticket is to be
+                replaced, or 0 if it is not usable. A negative number fails.
+                None: the built-in keys.
+
+        Returns:
+            1.
+
+        Source: SSL_CTX_set_tlsext_ticket_key_cb(3); contract TKT-2.
+        """
+        with self._lock:
+            self._snapshot()
+            self._ticket_key = _callback(cb)
+            self._update_asks()
+            if cb is not None:
+                self._cache()  # without a certificate, too
+        return 1
 
     # ---- callbacks ---------------------------------------------------------
 

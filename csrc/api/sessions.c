@@ -159,3 +159,25 @@ pys_conn_psk_hint(const pys_conn *c, size_t *n)
     *n = pys_buf_size(c->psk_hint);
     return pys_buf_head(c->psk_hint);
 }
+
+/* ---- ticket keys of the application -------------------------------------- */
+
+const uint8_t *
+pys_conn_asked_ticket(const pys_conn *c)
+{
+    return pys_conn_asked(c) == PYS_ASK_TICKET_OPEN ? c->hs->ticket_about.p :
+                                                      NULL;
+}
+
+bool
+pys_conn_answer_ticket(pys_conn *c, const pys_ticket_setup *setup, bool renew)
+{
+    int what = pys_conn_asked(c);
+
+    if (what != PYS_ASK_TICKET_OPEN && what != PYS_ASK_TICKET_SEAL)
+        return false;
+    pys_free_secret(c->hs->setup, sizeof(*c->hs->setup));
+    c->hs->setup = pys_copy(setup, sizeof(*setup));
+    c->hs->setup_renews = renew;
+    return c->hs->setup != NULL;
+}

@@ -369,5 +369,6 @@ pys_hs_free(pys_hs *hs)
     pys_session_free(hs->psk);
     pys_session_free(hs->given);
     pys_session_free(hs->external);
+    pys_free_secret(hs->setup, sizeof(*hs->setup));
     pys_free_secret(hs, sizeof(*hs));
 }

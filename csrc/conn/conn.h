@@ -179,6 +179,9 @@ struct pys_hs {
     size_t n_offered;
     pys_session *external; /* by the answer to a PYS_ASK_PSK_ question */
     pys_buf psk_about;     /* what that question is about */
+    pys_ticket_setup *setup; /* server: by PYS_ASK_TICKET_, or NULL */
+    bool setup_renews;       /* server: the ticket that was opened is old */
+    pys_rd ticket_about;     /* server: the one that is to be opened */
     unsigned n_tickets;  /* server: still to be sent */
     bool ticket_wanted;  /* server: the client takes tickets */
     pys_session *given;  /* server: by PYS_ASK_SESSION */

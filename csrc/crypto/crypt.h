@@ -103,6 +103,20 @@ PYS_MUST bool pys_aead_seal(pys_aead *a, const uint8_t nonce[PYS_IV_LEN],
 PYS_MUST bool pys_aead_open(pys_aead *a, const uint8_t nonce[PYS_IV_LEN],
     pys_rd ad, pys_rd in, uint8_t *out);
 
+/* ---- CBC (crypt_cbc.c) ---- */
+
+enum { PYS_CBC_BLOCK = 16 };
+
+/*
+ * AES with a key of 16 or 32 bytes and the padding of RFC 5652 6.3; appends
+ * to out. To be opened only after it was found authentic; false then means
+ * that it was not sealed so.
+ */
+PYS_MUST bool pys_cbc_seal(pys_rd key, const uint8_t *iv, pys_rd text,
+    pys_buf *out);
+PYS_MUST bool pys_cbc_open(pys_rd key, const uint8_t *iv, pys_rd text,
+    pys_buf *out);
+
 /* ---- key shares (crypt_share.c) ---- */
 
 /* Our half of a key exchange: RFC 8446 4.2.8, draft-ietf-tls-ecdhe-mlkem. */

@@ -296,6 +296,10 @@ count_tickets(pys_hs *hs)
     hs->n_tickets = (unsigned)set->numbers[PYS_NUM_TICKETS];
     if (resumed && hs->n_tickets > 1)
         hs->n_tickets = 1;
+    /* TKT-2: whose keys opened it says whether there is another one. */
+    if (resumed && !hs->psk_external && !hs->setup_renews &&
+        registered(hs, PYS_ASK_TICKET_OPEN) && pys_tickets_whole(set))
+        hs->n_tickets = 0;
     return PYS_GO_NEXT;
 }
 

@@ -371,35 +371,36 @@ pys_session_adopt(pys_hs *hs, const pys_session *s)
 }
 
 /* The session that an identity stands for, or NULL. */
-static pys_session *
-session_open(pys_hs *hs, pys_rd identity)
+static pys_go
+session_open(pys_hs *hs, pys_rd identity, pys_session **out)
 {
-    const pys_settings *set = hs->conn->set;
+    pys_go go = PYS_GO_NEXT;
     bool old = false;
     size_t n;
     uint8_t *other = pys_injected(PYS_INJECT_TICKET, &n);
-    pys_session *s;
 
     if (other != NULL)
         identity = pys_rd_of(other, n);
-    s = pys_tickets_whole(set) ?
-        pys_ticket_open(set->tickets, identity, &old) :
-        pys_session_cached(hs, identity);
+    if (pys_tickets_whole(hs->conn->set))
+        go = pys_ticket_unseal(hs, identity, out, &old);
+    else
+        *out = pys_session_cached(hs, identity);
     pys_free(other);
-    return s;
+    return go;
 }
 
-/* The session of an identity, if it may be resumed here; or NULL. */
-static pys_session *
-session_of(pys_hs *hs, pys_rd identity)
+/* The session of an identity, if it may be resumed here: hs->psk, or NULL. */
+static pys_go
+session_look(pys_hs *hs, pys_rd identity)
 {
-    pys_session *s = session_open(hs, identity);
+    pys_session *s = NULL;
+    pys_go go = session_open(hs, identity, &s);
 
-    if (s != NULL && (!pys_session_serves(hs, s) || !pys_psk_fits(hs, s))) {
+    if (s != NULL && pys_session_serves(hs, s) && pys_psk_fits(hs, s))
+        hs->psk = s;
+    else
         pys_session_free(s);
-        return NULL;
-    }
-    return s;
+    return go;
 }
 
 static bool
@@ -514,8 +515,8 @@ psk_look(pys_hs *hs, pys_rd identity)
         return go;
     hs->psk_looked = true;
     if (hs->psk == NULL && hs->conn->set->tickets != NULL)
-        hs->psk = session_of(hs, identity);
-    return PYS_GO_NEXT;
+        go = session_look(hs, identity);
+    return go;
 }
 
 pys_go

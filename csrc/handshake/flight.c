@@ -378,16 +378,17 @@ build_message(pys_hs *hs)
 }
 
 static pys_go
-step_send(pys_hs *hs)
+step_send(pys_hs *hs, bool *skipped)
 {
     /* RFC 8446 D.4: a client's dummy record precedes its second flight. */
     bool first = hs->step == pys_flight13 || hs->post;
-    pys_go go = PYS_GO_NEXT;
+    const pys_msg *msg = hs->step->msg;
+    pys_go go = msg->prepare == NULL ? PYS_GO_NEXT : msg->prepare(hs);
 
-    if (hs->step->msg->prepare != NULL)
-        go = hs->step->msg->prepare(hs);
-    if (go != PYS_GO_NEXT)
-        return go;
+    if (go != PYS_GO_NEXT) {
+        *skipped = go == PYS_GO_DONE;
+        return *skipped ? PYS_GO_NEXT : go;
+    }
     if ((!first && !hs->server && !pys_keys_dummy_ccs(hs)) ||
         !build_message(hs)) {
         (void)pys_fail_internal(hs->conn);
@@ -568,7 +569,7 @@ step_message(pys_hs *hs, bool *skipped)
             *skipped = true;
             return PYS_GO_NEXT;
         }
-        return step_send(hs);
+        return step_send(hs, skipped);
     }
     return step_receive(hs, skipped);
 }

@@ -39,7 +39,7 @@ typedef struct pys_msg {
     size_t max; /* longest body accepted (RFC 8446 4; ours where silent) */
     /*
      * Sender: runs before anything is written; may ask the application, and
-     * is called again then. NULL: nothing.
+     * is called again then. PYS_GO_DONE leaves the message out. NULL: nothing.
      */
     pys_go (*prepare)(pys_hs *hs);
     /* Writes the body. */

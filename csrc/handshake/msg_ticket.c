@@ -225,12 +225,79 @@ ticket_session(pys_conn *c, const uint8_t nonce[NONCE_LEN])
     return NULL;
 }
 
+static void
+setup_drop(pys_hs *hs)
+{
+    pys_free_secret(hs->setup, sizeof(*hs->setup));
+    hs->setup = NULL;
+}
+
+pys_go
+pys_ticket_unseal(pys_hs *hs, pys_rd ticket, pys_session **out, bool *old)
+{
+    enum { HEAD_LEN = 32 };
+
+    *out = NULL;
+    if (!pys_registered(hs->conn, PYS_ASK_TICKET_OPEN)) {
+        *out = pys_ticket_open(hs->conn->set->tickets, ticket, old);
+        return PYS_GO_NEXT;
+    }
+    if (ticket.n < HEAD_LEN)
+        return PYS_GO_NEXT;
+    hs->ticket_about = ticket;
+    if (!pys_ask(hs, PYS_ASK_TICKET_OPEN))
+        return PYS_GO_ASK;
+    if (hs->answer == PYS_REFUSE) {
+        (void)pys_fail_internal(hs->conn);
+        return PYS_GO_FAIL;
+    }
+    if (hs->answer == PYS_GO_ON && hs->setup != NULL)
+        *out = pys_ticket_open_own(hs->setup, ticket);
+    *old = hs->setup_renews;
+    setup_drop(hs);
+    return PYS_GO_NEXT;
+}
+
+/* RFC 5077 3.3: one that was promised is sent empty, if there is no key. */
+pys_go
+pys_ticket_prepare(pys_hs *hs)
+{
+    pys_conn *c = hs->conn;
+
+    if (!pys_registered(c, PYS_ASK_TICKET_SEAL) || !pys_tickets_whole(c->set))
+        return PYS_GO_NEXT;
+    if (!pys_ask(hs, PYS_ASK_TICKET_SEAL))
+        return PYS_GO_ASK;
+    if (hs->answer == PYS_REFUSE) {
+        (void)pys_fail(c, PYS_AD_INTERNAL_ERROR, PYS_R_CALLBACK_FAILED);
+        return PYS_GO_FAIL;
+    }
+    if (hs->setup != NULL || pys_is_12(c))
+        return PYS_GO_NEXT;
+    hs->n_tickets--;
+    return PYS_GO_DONE;
+}
+
+bool
+pys_ticket_wrap(pys_hs *hs, const pys_session *s, pys_buf *out)
+{
+    bool ok;
+
+    if (!pys_registered(hs->conn, PYS_ASK_TICKET_SEAL))
+        return pys_ticket_seal(hs->conn->set->tickets, s, out);
+    ok = hs->setup == NULL || pys_ticket_seal_own(hs->setup, s, out);
+    setup_drop(hs);
+    return ok;
+}
+
 /* SESS-12: without tickets, a handle for the cache stands in its place. */
 static bool
-ticket_make(pys_conn *c, pys_session *s, pys_buf *out)
+ticket_make(pys_hs *hs, pys_session *s, pys_buf *out)
 {
+    pys_conn *c = hs->conn;
+
     if (pys_tickets_whole(c->set))
-        return pys_ticket_seal(c->set->tickets, s, out) &&
+        return pys_ticket_wrap(hs, s, out) &&
             pys_session_name(s, pys_rd_buf(out));
     s->n_id = PYS_SESSION_ID_LEN;
     return pys_random(s->id, s->n_id) && pys_buf_add(out, s->id, s->n_id) &&
@@ -270,7 +337,7 @@ ticket_build(pys_hs *hs, pys_wr *w)
         return false;
     }
     pys_buf_init(&sealed, PYS_TICKET_MAX);
-    ok = ticket_make(c, s, &sealed);
+    ok = ticket_make(hs, s, &sealed);
     pys_wr_u32(w, s->lifetime);
     pys_wr_u32(w, s->age_add);
     pys_wr_vec8(w, pys_rd_of(nonce, NONCE_LEN));
@@ -283,6 +350,7 @@ ticket_build(pys_hs *hs, pys_wr *w)
 
 const pys_msg pys_msg_ticket = {
     .type = PYS_MT_NEW_SESSION_TICKET,
+    .prepare = pys_ticket_prepare,
     .build = ticket_build,
     .wanted = ticket_wanted,
 };

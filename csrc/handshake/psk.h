@@ -39,6 +39,16 @@ void pys_session_announce(pys_conn *c, pys_session *s);
 PYS_MUST pys_session *pys_session_cached(pys_hs *hs, pys_rd id);
 /* Puts a session into the cache, unless that is the application's affair. */
 PYS_MUST bool pys_session_store(pys_conn *c, pys_session *s);
+/*
+ * Server: opens a ticket, with the application's keys if it has any (TKT-2).
+ * *old: a new one should be sent.
+ */
+pys_go pys_ticket_unseal(pys_hs *hs, pys_rd ticket, pys_session **out,
+    bool *old);
+/* Server: asks for the keys of a new ticket; a prepare. */
+pys_go pys_ticket_prepare(pys_hs *hs);
+/* Server: seals it. */
+PYS_MUST bool pys_ticket_wrap(pys_hs *hs, const pys_session *s, pys_buf *out);
 /* Both forget what nobody asked for. */
 void pys_fresh_drop(pys_conn *c);
 void pys_dropped_drop(pys_conn *c);

@@ -143,8 +143,7 @@ session_find(pys_hs *hs, pys_session **out, bool *old)
 
     *out = NULL;
     if (hs->ticket12.n != 0 && tickets_on(hs)) {
-        *out = pys_ticket_open(set->tickets, hs->ticket12, old);
-        return PYS_GO_NEXT;
+        return pys_ticket_unseal(hs, hs->ticket12, out, old);
     }
     if (hs->n_session_id == 0 || set->cache == NULL)
         return PYS_GO_NEXT;
@@ -282,8 +281,9 @@ ticket12_build(pys_hs *hs, pys_wr *w)
     if (s == NULL)
         return false;
     pys_buf_init(&sealed, PYS_TICKET_MAX);
-    ok = pys_ticket_seal(hs->conn->set->tickets, s, &sealed);
-    pys_wr_u32(w, (uint32_t)atomic_load(&s->timeout));
+    ok = pys_ticket_wrap(hs, s, &sealed);
+    pys_wr_u32(w,
+        pys_buf_size(&sealed) == 0 ? 0 : (uint32_t)atomic_load(&s->timeout));
     pys_wr_vec16(w, pys_rd_buf(&sealed));
     pys_buf_wipe(&sealed);
     pys_session_free(s);
@@ -304,6 +304,7 @@ ticket12_process(pys_hs *hs, pys_rd *in)
 const pys_msg pys_msg_ticket12 = {
     .type = PYS_MT_NEW_SESSION_TICKET,
     .max = 4 + 2 + 65535,
+    .prepare = pys_ticket_prepare,
     .build = ticket12_build,
     .process = ticket12_process,
 };

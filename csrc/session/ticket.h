@@ -39,4 +39,10 @@ PYS_MUST bool pys_ticket_seal(pys_ticket_keys *k, const pys_session *s,
 PYS_MUST pys_session *pys_ticket_open(pys_ticket_keys *k, pys_rd ticket,
     bool *old);
 
+/* The same in the form of RFC 5077 4, under the application's keys. */
+PYS_MUST bool pys_ticket_seal_own(const pys_ticket_setup *k,
+    const pys_session *s, pys_buf *out);
+PYS_MUST pys_session *pys_ticket_open_own(const pys_ticket_setup *k,
+    pys_rd ticket);
+
 #endif

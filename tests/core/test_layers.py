@@ -60,7 +60,7 @@ FLOORS = [
     {"exdata"},
     {"bio_life", "pkey", "x509"},
     {"verify"},
-    {"bio_core", "notices", "report", "session", "settings"},
+    {"bio_core", "notices", "report", "session", "settings", "ticket"},
     {"settings_record"},
     {"psk"},
     {"asks", "bio_built", "bio_state", "identity", "proofs"},
