@@ -78,12 +78,12 @@ class Stack(common.Stack):
 
     def server(self, case):
         ctx = self._context(case, self.ssl.PROTOCOL_TLS_SERVER)
-        one = case["version"] == "1.2" and not (
-            self.ssl.__name__ == "ssl" and case["client_auth"]
-        )
-        if self.ssl.__name__ != "rtls" and (
-            case["scenario"] == "retry" or one
-        ):
+        one = case["scenario"] == "retry"
+        if self.ssl.__name__ == "ssl":
+            one |= case["version"] == "1.2" and not case["client_auth"]
+        if self.ssl.__name__ == "utls":
+            one |= case["version"] == "1.2" or case["group"] == "P-521"
+        if one and self.ssl.__name__ != "rtls":
             ctx.set_ecdh_curve(CURVES[case["group"]])
         if case["client_auth"]:
             ctx.load_verify_locations(case["ca"])
