@@ -175,6 +175,12 @@ pys_trust *pys_settings_trust(const pys_settings *s);       /* borrowed */
 /* SSL_CTX_use_certificate(3) and its family; false with codes in f. */
 bool pys_settings_use_cert(pys_settings *s, pys_cert *c, pys_fault *f);
 bool pys_settings_use_key(pys_settings *s, pys_key *k, pys_fault *f);
+/*
+ * The application signs for the certificate loaded last; it knows the key by
+ * a number, not 0. Is this number in use here?
+ */
+bool pys_settings_use_signer(pys_settings *s, unsigned signer, pys_fault *f);
+bool pys_settings_has_signer(const pys_settings *s, unsigned signer);
 bool pys_settings_check_key(const pys_settings *s, pys_fault *f);
 /* Adds to the chain of the certificate loaded last; clear empties it. */
 bool pys_settings_add_chain(pys_settings *s, pys_cert *c, pys_fault *f);

@@ -32,6 +32,7 @@ enum pys_ask {
     PYS_ASK_PSK_LOOKUP,   /* the external PSK of an identity, TLS 1.3 */
     PYS_ASK_PSK_CLIENT,   /* the PSK of a TLS 1.2 suite, client */
     PYS_ASK_PSK_SERVER,   /* the same for the client's identity, server */
+    PYS_ASK_SIGN,         /* with a key that is not here */
     PYS_N_ASKS
 };
 
@@ -44,6 +45,7 @@ enum {
     PYS_WRITING = 2,
     PYS_READING = 3,
     PYS_X509_LOOKUP = 4,
+    PYS_ASYNC_PAUSED = 5,
     PYS_CLIENT_HELLO_CB = 7,
     PYS_RETRY_VERIFY = 8
 };
@@ -118,7 +120,7 @@ void pys_conn_put_shutdown(pys_conn *c, int mode);
 int pys_conn_asked(const pys_conn *c);
 /*
  * Answers it. alert counts for PYS_REFUSE; data is the protocol chosen for
- * PYS_ASK_ALPN, or nothing.
+ * PYS_ASK_ALPN, the signature for PYS_ASK_SIGN, or nothing.
  */
 void pys_conn_answer(pys_conn *c, enum pys_answer answer, int alert,
     const uint8_t *data, size_t n);
@@ -223,6 +225,12 @@ long pys_conn_verify_result(const pys_conn *c);
 void pys_conn_set_verify_result(pys_conn *c, long result);
 /* Depth and certificate at which verification failed; -1 and NULL if not. */
 int pys_conn_verify_depth(const pys_conn *c);
+/*
+ * While PYS_ASK_SIGN is asked: what is to be signed (NULL if it is not), by
+ * which scheme, and the number of who signs.
+ */
+const uint8_t *pys_conn_to_sign(const pys_conn *c, size_t *n, unsigned *scheme,
+    unsigned *signer);
 /*
  * While PYS_ASK_VERIFY or PYS_ASK_JUDGE is asked: what the verification said
  * (none before it ran), in its order; the path that it built, leaf first, as

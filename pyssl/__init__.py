@@ -561,6 +561,7 @@ from pyssl.capi_verify import (
     SSL_set_post_handshake_auth,
     SSL_set_retry_verify,
     SSL_verify_client_post_handshake,
+    SSL_want_async,
     X509_STORE_CTX_get0_cert,
     X509_STORE_CTX_get0_chain,
     X509_STORE_CTX_get0_untrusted,

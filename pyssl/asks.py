@@ -37,6 +37,7 @@ class _Reply(NamedTuple):
     data: bytes = b""
 
 
+_LONGEST = 1024  # PYS_SIG_MAX
 _GO_ON = _Reply(lib.PYS_GO_ON)
 _DECLINE = _Reply(lib.PYS_DECLINE)
 _SUSPEND = _Reply(lib.PYS_SUSPEND)
@@ -184,6 +185,22 @@ def _client_certificate(ssl: SSL, result: Any) -> _Reply:
     return _GO_ON
 
 
+def _sign(ssl: SSL, conn: Any) -> _Reply:
+    """Have something signed with a key that is elsewhere (CERT-21)."""
+    n, scheme = ffi.new("size_t *"), ffi.new("unsigned *")
+    signer = ffi.new("unsigned *")
+    raw = lib.pys_conn_to_sign(conn, n, scheme, signer)
+    sign = (ssl._copied.signers or {})[signer[0]]
+    signature = sign(ssl, scheme[0], bytes_of(raw, n[0]))
+    if signature is None:
+        return _SUSPEND
+    if not isinstance(signature, (bytes, bytearray, memoryview)):
+        raise TypeError(f"a signature is bytes, not {signature!r}")
+    data = bytes(signature)
+    # The core compares it; what is longer than any fits none.
+    return _Reply(lib.PYS_GO_ON, 0, data if len(data) <= _LONGEST else b"")
+
+
 def _peer(ssl: SSL, conn: Any) -> _Reply:
     """The verification callbacks (VFY-3, VFY-15, VFY-20)."""
     passed = judge(ssl, conn)
@@ -248,6 +265,7 @@ _HANDLERS: dict[int, tuple[Callable[[SSL, Any], _Reply], _Reply]] = {
     lib.PYS_ASK_PSK_LOOKUP: (_psk(psk.lookup), _INTERNAL),
     lib.PYS_ASK_PSK_CLIENT: (_psk(psk.client_key), _INTERNAL),
     lib.PYS_ASK_PSK_SERVER: (_psk(psk.server_key), _INTERNAL),
+    lib.PYS_ASK_SIGN: (_sign, _INTERNAL),
     lib.PYS_ASK_VERIFY: (_peer, _INTERNAL),
     lib.PYS_ASK_JUDGE: (_peer, _INTERNAL),
     lib.PYS_ASK_STATUS: (_status, _INTERNAL),

@@ -28,6 +28,7 @@ SSL_set_post_handshake_auth = _ssl(
 SSL_verify_client_post_handshake = _ssl(
     SSL.verify_client_post_handshake, "SSL_verify_client_post_handshake"
 )
+SSL_want_async = _ssl(SSL.want_async, "SSL_want_async")
 SSL_set_retry_verify = _ssl(SSL.set_retry_verify, "SSL_set_retry_verify")
 
 X509_verify_cert = _store(X509_STORE_CTX.verify_cert, "X509_verify_cert")

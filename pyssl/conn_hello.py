@@ -132,6 +132,10 @@ class Hellos(ConnBase):
         copied = self._copied.but(
             cert=ctx._copied.cert,
             judge=ctx._copied.judge,
+            signers={
+                **(self._copied.signers or {}),
+                **(ctx._copied.signers or {}),
+            },
             also=0 if ctx is first else first.live_asks & _OF_FIRST,
         )
         asks = ctx.live_asks | copied.asks

@@ -27,6 +27,7 @@ from pyssl.const import (
     TLS1_3_VERSION,
 )
 from pyssl.ctx import SSL_CTX, CertCallback, paired
+from pyssl.identity import SignCallback
 from pyssl.psk import PskCallbacks
 from pyssl.report import Report, make_report
 from pyssl.verify import VerifyCallback
@@ -169,6 +170,11 @@ class Info(ConnBase):
         if callback is not None:
             self._keep_copied(verify=callback)
 
+    def _keep_signer(self, signer: int, sign: SignCallback) -> None:
+        """Take who signs; others are kept, their keys may be in use."""
+        known = self._copied.signers or {}
+        self._keep_copied(signers={**known, signer: sign})
+
     def _psk(self) -> PskCallbacks:
         return self._copied.psk
 
@@ -283,6 +289,10 @@ class Info(ConnBase):
     def want_x509_lookup(self) -> int:
         """Tell whether a certificate callback suspended the handshake."""
         return int(self.want() == lib.PYS_X509_LOOKUP)
+
+    def want_async(self) -> int:
+        """Tell whether a signature is waited for. Source: SSL_want(3)."""
+        return int(self.want() == lib.PYS_ASYNC_PAUSED)
 
     def want_client_hello_cb(self) -> int:
         """Tell whether the ClientHello callback suspended the handshake."""

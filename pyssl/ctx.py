@@ -17,6 +17,7 @@ from pyssl.exdata import ExCallback, Registry
 from pyssl.identity import (
     PassphraseCallback,
     Path,
+    SignCallback,
     handle_of,
     parse_chain,
     read_file,
@@ -61,6 +62,7 @@ ASK_ALPN = 1 << lib.PYS_ASK_ALPN
 ASK_SESSION = 1 << lib.PYS_ASK_SESSION
 ASK_TICKET = 1 << lib.PYS_ASK_TICKET_SEAL | 1 << lib.PYS_ASK_TICKET_OPEN
 ASK_VERIFY = 1 << lib.PYS_ASK_VERIFY
+ASK_SIGN = 1 << lib.PYS_ASK_SIGN
 ASK_JUDGE = 1 << lib.PYS_ASK_JUDGE
 ASK_EARLY_DATA = 1 << lib.PYS_ASK_EARLY_DATA
 ASK_FIRST_USE = 1 << lib.PYS_ASK_FIRST_USE
@@ -144,6 +146,7 @@ class Copied:
         early: that of SSL_CTX_set_allow_early_data_cb(3), and its argument.
         psk: who is asked for external PSKs.
         also: what the first context answers, once another took its place.
+        signers: who signs with keys that are elsewhere, by their numbers.
         asks: the questions that all of them answer, as PYS_ASKS bits.
     """
 
@@ -155,6 +158,7 @@ class Copied:
         "hello",
         "judge",
         "psk",
+        "signers",
         "verify",
     )
 
@@ -167,6 +171,7 @@ class Copied:
         early: tuple[EarlyDataCallback, Any] | None = None,
         psk: PskCallbacks = NO_PSK,
         also: int = 0,
+        signers: dict[int, SignCallback] | None = None,
     ) -> None:
         """Put callbacks together; they are never exchanged."""
         self.also = also
@@ -175,6 +180,7 @@ class Copied:
         self.verify = verify
         self.judge = judge
         self.early = early
+        self.signers = signers
         self.psk = psk
         self.asks = also
         self.asks |= 0 if cert is None else ASK_CERT
@@ -182,6 +188,7 @@ class Copied:
         self.asks |= 0 if verify is None else ASK_VERIFY
         self.asks |= 0 if judge is None else ASK_JUDGE
         self.asks |= 0 if early is None else ASK_EARLY_DATA
+        self.asks |= ASK_SIGN if signers else 0
         self.asks |= psk.asks
 
     def but(self, **others: Any) -> Copied:
@@ -192,6 +199,7 @@ class Copied:
             "verify": self.verify,
             "judge": self.judge,
             "early": self.early,
+            "signers": self.signers,
             "psk": self.psk,
             "also": self.also,
         }
@@ -375,6 +383,17 @@ class SSL_CTX(NoticeCalls):
 
     def _passphrase(self) -> tuple[PassphraseCallback | None, Any]:
         return self._passwd, self._passwd_data
+
+    def _keep_signer(self, signer: int, sign: SignCallback) -> None:
+        with self._lock:
+            settings = self._snapshot()
+            kept = {
+                known: found
+                for known, found in (self._copied.signers or {}).items()
+                if lib.pys_settings_has_signer(settings, known)
+            }
+            self._copied = self._copied.but(signers={**kept, signer: sign})
+            self._update_asks()
 
     # ---- trust -------------------------------------------------------------
 

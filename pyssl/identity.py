@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Sequence
 from typing import Any, Callable, Union
 
 from pyssl import err
@@ -29,6 +31,14 @@ Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 
 # cb(size, rwflag, userdata): the passphrase, or a negative number.
 PassphraseCallback = Callable[[int, int, Any], Union[bytes, str, int]]
+
+# sign(ssl, scheme, data): the signature, or None for not yet.
+SignCallback = Callable[[Any, int, bytes], Union[bytes, None]]
+
+# A leaf, a chain with the leaf first, or PEM text of either.
+Chain = Union[X509, Sequence[X509], bytes, str]
+
+_signers = itertools.count(1)
 
 _BIO_R_NO_SUCH_FILE = 128
 _PEM_R_NO_START_LINE = 108
@@ -216,6 +226,44 @@ class Identities(PskCalls):
             raise TypeError(f"an EVP_PKEY is needed, not {pkey!r}")
         return self._try(lib.pys_settings_use_key, pkey._native())
 
+    def use_private_key_method(
+        self, certificate: Chain, sign: SignCallback
+    ) -> int:
+        """Take a certificate whose key is elsewhere: an HSM, an agent.
+
+        Args:
+            certificate: The leaf, the chain with the leaf first, or the PEM
+                text of either. The kind of its key says which signature
+                schemes can be chosen.
+            sign: `sign(ssl, scheme, data)` gives the signature as bytes, or
+                None if it is not ready: the call then ends with
+                SSL_ERROR_WANT_ASYNC, and the next one asks again for the
+                same. scheme is a number of RFC 8446 4.2.3; data is what is
+                to be signed, not its hash. A signature that does not verify
+                with the certificate is not sent; the handshake fails with
+                SSL_R_PRIVATE_KEY_MISMATCH.
+
+        Returns:
+            1, or 0 with an entry.
+
+        Source: RFC 8446 4.4.3, RFC 5246 4.7; contract CERT-21.
+        """
+        self._snapshot()
+        if not callable(sign):
+            raise TypeError(f"a callable is needed, not {sign!r}")
+        fault = new_fault()
+        chain = _handles(certificate, fault)
+        if not chain:
+            err.put_fault(fault)
+            return _refuse(ERR_R_PEM_LIB)
+        signer = next(_signers)
+        # Known before a connection can meet the number.
+        self._keep_signer(signer, sign)
+        return self._try(_use_signer, chain, signer)
+
+    def _keep_signer(self, signer: int, sign: SignCallback) -> None:
+        raise NotImplementedError
+
     def use_PrivateKey_ASN1(
         self, pk: int, d: Any, len: int | None = None
     ) -> int:
@@ -326,6 +374,29 @@ def _use_chain(settings: Any, chain: list[Any], fault: Any) -> bool:
     return all(
         lib.pys_settings_add_chain(settings, certificate, fault)
         for certificate in chain[1:]
+    )
+
+
+def _handles(certificate: Chain, fault: Any) -> list[Any]:
+    """Give the core's certificates; none with codes in fault."""
+    if isinstance(certificate, str):
+        certificate = certificate.encode()
+    if isinstance(certificate, (bytes, bytearray, memoryview)):
+        return parse_chain(certificate, fault)
+    if isinstance(certificate, X509):
+        certificate = [certificate]
+    chain = [handle_of(one) for one in certificate]
+    if not chain:
+        raise ValueError("a chain has at least a leaf")
+    return chain
+
+
+def _use_signer(
+    settings: Any, chain: list[Any], signer: int, fault: Any
+) -> bool:
+    """Put a chain in place of older ones, and who signs for it."""
+    return _use_chain(settings, chain, fault) and bool(
+        lib.pys_settings_use_signer(settings, signer, fault)
     )
 
 

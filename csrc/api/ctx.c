@@ -101,6 +101,22 @@ pys_settings_use_key(pys_settings *s, pys_key *k, pys_fault *f)
 }
 
 bool
+pys_settings_use_signer(pys_settings *s, unsigned signer, pys_fault *f)
+{
+    return pys_identities_use_signer(&s->ids, signer, f);
+}
+
+bool
+pys_settings_has_signer(const pys_settings *s, unsigned signer)
+{
+    for (size_t i = 0; i < PYS_COUNT(s->ids.slot); i++) {
+        if (s->ids.slot[i].signer == signer)
+            return true;
+    }
+    return false;
+}
+
+bool
 pys_settings_check_key(const pys_settings *s, pys_fault *f)
 {
     return pys_identities_check(&s->ids, f);

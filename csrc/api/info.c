@@ -193,6 +193,21 @@ pys_conn_verify_depth(const pys_conn *c)
     return c->verify_depth;
 }
 
+const uint8_t *
+pys_conn_to_sign(const pys_conn *c, size_t *n, unsigned *scheme,
+    unsigned *signer)
+{
+    const pys_hs *hs = c->hs;
+
+    *n = 0;
+    if (hs == NULL || hs->asked != PYS_ASK_SIGN)
+        return NULL;
+    *scheme = hs->scheme->id;
+    *signer = hs->id->signer;
+    *n = pys_buf_size(&hs->to_sign);
+    return pys_buf_head(&hs->to_sign);
+}
+
 /* Is the application being asked about the peer's chain? */
 static bool
 judging(const pys_conn *c)

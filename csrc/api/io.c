@@ -278,6 +278,8 @@ want_of(int asked)
         return PYS_CLIENT_HELLO_CB;
     case PYS_ASK_CERT:
         return PYS_X509_LOOKUP;
+    case PYS_ASK_SIGN:
+        return PYS_ASYNC_PAUSED;
     case PYS_ASK_VERIFY:
     case PYS_ASK_JUDGE:
         return PYS_RETRY_VERIFY;

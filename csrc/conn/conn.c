@@ -272,7 +272,8 @@ hs_init_bufs(pys_hs *hs)
 {
     pys_buf_init(&hs->unsealed, (size_t)1 << 18);
     pys_buf_init(&hs->ticket_got, PYS_TICKET_MAX);
-    pys_buf_init(&hs->answer_data, UINT8_MAX);
+    pys_buf_init(&hs->answer_data, PYS_SIG_MAX);
+    pys_buf_init(&hs->to_sign, (size_t)1 << 18);
     pys_buf_init(&hs->psk_about, UINT16_MAX);
     pys_buf_init(&hs->share_out, 4096);
     pys_buf_init(&hs->cookie, UINT16_MAX);
@@ -356,6 +357,8 @@ pys_hs_free(pys_hs *hs)
     pys_buf_wipe(&hs->ticket_got);
     pys_buf_wipe(&hs->answer_data);
     pys_buf_wipe(&hs->psk_about);
+    pys_buf_wipe(&hs->to_sign);
+    pys_buf_wipe(&hs->params);
     pys_buf_wipe(&hs->share_out);
     pys_buf_wipe(&hs->cookie);
     pys_buf_wipe(&hs->hello);

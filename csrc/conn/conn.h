@@ -217,6 +217,8 @@ struct pys_hs {
     const pys_identity *id; /* ours, chosen; NULL: none */
     pys_settings *id_owner; /* keeps id alive */
     const pys_scheme *scheme; /* for our CertificateVerify */
+    pys_buf to_sign; /* while somebody else signs */
+    pys_buf params;  /* server, TLS 1.2: until they are signed */
     pys_buf request_context; /* of a CertificateRequest */
     pys_verdict verdict;
     bool verdict_taken;

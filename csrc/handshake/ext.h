@@ -6,7 +6,7 @@
 #ifndef PYS_EXT_H
 #define PYS_EXT_H
 
-#include "conn/conn.h"
+#include "conn/own.h"
 
 /* Messages an extension may stand in: RFC 8446 4.2, the table. */
 typedef enum pys_where {
@@ -111,9 +111,6 @@ size_t pys_versions(const pys_conn *c, uint16_t out[PYS_VERSIONS_MAX]);
 
 /* Groups of the settings that libcrypto serves, best first (ext_hello.c). */
 size_t pys_groups(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
-
-/* Schemes of the settings that the security level allows, best first. */
-size_t pys_schemes(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
 
 /* Our suites of one version that may be used, best first; how many. */
 size_t pys_suites_of(const pys_conn *c, uint16_t version,

@@ -156,22 +156,6 @@ const pys_ext pys_ext_groups = {
 
 /* ---- signature_algorithms, signature_algorithms_cert ------------------- */
 
-size_t
-pys_schemes(const pys_settings *s, uint16_t out[PYS_LIST_MAX])
-{
-    const pys_list *list = &s->lists[PYS_KIND_SCHEME];
-    int bits = pys_security_bits(s);
-    size_t n = 0;
-
-    for (size_t i = 0; i < list->n; i++) {
-        const pys_scheme *scheme = pys_scheme_find(list->ids[i]);
-
-        if (scheme != NULL && scheme->strength >= bits)
-            out[n++] = scheme->id;
-    }
-    return n;
-}
-
 /* RFC 8446 4.2.3, 4.3.2: whoever wants a certificate sends the list. */
 static bool
 schemes_client_offer(pys_hs *hs, pys_where where)

@@ -5,7 +5,7 @@
 #ifndef PYS_FLIGHT_H
 #define PYS_FLIGHT_H
 
-#include "conn/conn.h"
+#include "conn/own.h"
 
 /* RFC 8446 B.3. */
 enum {
@@ -138,22 +138,10 @@ PYS_MUST bool pys_ticket_process(pys_conn *c, pys_rd *in);
 pys_go pys_choose(pys_hs *hs);
 
 /*
- * Server: picks certificate and scheme for what the client offered
- * (hs->id, hs->scheme). False with the fault recorded if nothing fits.
- */
-PYS_MUST bool pys_identity_choose(pys_hs *hs);
-
-/*
  * The application's word on an OCSP response (ext_cert.c): a server's before
  * it shows one, a client's once the peer is known to own its certificate.
  */
 pys_go pys_status_choose(pys_hs *hs);
 pys_go pys_status_settle(pys_hs *hs);
-
-/*
- * TLS 1.2: how well a certificate of ours for this kind of suite does for the
- * client, or -1 if there is none. More is better.
- */
-int pys_identity_rating(const pys_hs *hs, enum pys_auth auth);
 
 #endif

@@ -26,6 +26,14 @@ PYS_MUST bool pys_verification_run(pys_hs *hs);
 pys_go pys_certificate_settle(pys_hs *hs);
 
 /*
+ * Where the key is not here: asks for the signature of content, and checks
+ * it. Else nothing.
+ */
+pys_go pys_sign_prepare(pys_hs *hs, pys_rd content);
+/* Writes scheme and signature; pys_sign_prepare came before. */
+PYS_MUST bool pys_sign_build(pys_hs *hs, pys_rd content, pys_wr *w);
+
+/*
  * The peer's key, if it may sign with the scheme that the peer chose; NULL
  * with the fault recorded if not.
  */

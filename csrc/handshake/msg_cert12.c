@@ -137,17 +137,17 @@ const pys_msg pys_msg_certificate_request12 = {
 
 /* ---- CertificateVerify ------------------------------------------------- */
 
+static pys_go
+verify_prepare(pys_hs *hs)
+{
+    return pys_sign_prepare(hs, pys_rd_buf(&hs->transcript.kept));
+}
+
 static bool
 verify_build(pys_hs *hs, pys_wr *w)
 {
-    pys_rd messages = pys_rd_buf(&hs->transcript.kept);
-    uint8_t sig[PYS_SIG_MAX];
-    size_t n;
-
-    if (!pys_sign(hs->id->key, hs->scheme->id, messages, sig, &n))
-        return pys_fail_internal(hs->conn);
-    pys_wr_u16(w, hs->scheme->id);
-    pys_wr_vec16(w, pys_rd_of(sig, n));
+    if (!pys_sign_build(hs, pys_rd_buf(&hs->transcript.kept), w))
+        return false;
     pys_transcript_forget(&hs->transcript);
     return true;
 }
@@ -176,6 +176,7 @@ verify_process(pys_hs *hs, pys_rd *in)
 const pys_msg pys_msg_certificate_verify12 = {
     .type = PYS_MT_CERTIFICATE_VERIFY,
     .max = 2 + 2 + 65535,
+    .prepare = verify_prepare,
     .build = verify_build,
     .process = verify_process,
 };

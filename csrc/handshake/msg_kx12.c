@@ -56,21 +56,15 @@ params_build(pys_hs *hs, pys_buf *out)
 static bool
 params_sign(pys_hs *hs, pys_rd params, pys_wr *w)
 {
-    uint8_t sig[PYS_SIG_MAX];
     pys_buf content;
-    size_t n;
     bool ok;
 
     pys_buf_init(&content, SIGNED_MAX);
-    ok = signed_content(hs, params, &content) &&
-        pys_sign(hs->id->key, hs->scheme->id, pys_rd_buf(&content), sig, &n);
-    pys_buf_wipe(&content);
-    if (!ok)
-        return false;
     pys_wr_rd(w, params);
-    pys_wr_u16(w, hs->scheme->id);
-    pys_wr_vec16(w, pys_rd_of(sig, n));
-    return true;
+    ok = signed_content(hs, params, &content) &&
+        pys_sign_build(hs, pys_rd_buf(&content), w);
+    pys_buf_wipe(&content);
+    return ok;
 }
 
 static bool
@@ -81,16 +75,53 @@ params_plain(pys_hs *hs, pys_rd params, pys_wr *w)
     return pys_wr_ok(w);
 }
 
+/* The share is made once, however often the signature is asked for. */
+static bool
+params_keep(pys_hs *hs)
+{
+    bool ok = true;
+
+    if (pys_buf_size(&hs->params) == 0) {
+        pys_buf_init(&hs->params, PARAMS_MAX);
+        ok = params_build(hs, &hs->params);
+    }
+    return ok;
+}
+
+/* The signature of what was kept, if somebody else makes it. */
+static pys_go
+params_prepare(pys_hs *hs)
+{
+    pys_buf content;
+    pys_go go = PYS_GO_FAIL;
+
+    if (is_psk(hs) || hs->id->signer == 0)
+        return PYS_GO_NEXT;
+    pys_buf_init(&content, SIGNED_MAX);
+    if (signed_content(hs, pys_rd_buf(&hs->params), &content))
+        go = pys_sign_prepare(hs, pys_rd_buf(&content));
+    else
+        (void)pys_fail_internal(hs->conn);
+    pys_buf_wipe(&content);
+    return go;
+}
+
+static pys_go
+server_kx_prepare(pys_hs *hs)
+{
+    if (params_keep(hs))
+        return params_prepare(hs);
+    (void)pys_fail_internal(hs->conn);
+    return PYS_GO_FAIL;
+}
+
 static bool
 server_kx_build(pys_hs *hs, pys_wr *w)
 {
-    pys_buf params;
-    bool ok;
+    bool ok = (is_psk(hs) ? params_plain : params_sign)(hs,
+        pys_rd_buf(&hs->params), w);
 
-    pys_buf_init(&params, PARAMS_MAX);
-    ok = params_build(hs, &params) &&
-        (is_psk(hs) ? params_plain : params_sign)(hs, pys_rd_buf(&params), w);
-    pys_buf_wipe(&params);
+    pys_buf_wipe(&hs->params);
     return ok || pys_fail_internal(hs->conn);
 }
 
@@ -170,6 +201,7 @@ server_kx_process(pys_hs *hs, pys_rd *in)
 const pys_msg pys_msg_server_kx = {
     .type = PYS_MT_SERVER_KEY_EXCHANGE,
     .max = 2 + 65535 + PARAMS_MAX + 2 + 2,
+    .prepare = server_kx_prepare,
     .build = server_kx_build,
     .process = server_kx_process,
 };

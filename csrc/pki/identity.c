@@ -84,6 +84,7 @@ pys_identities_copy(pys_identities *to, const pys_identities *from)
 
         id->leaf = pys_cert_up_ref(old->leaf);
         id->key = pys_key_up_ref(old->key);
+        id->signer = old->signer;
         if (!certs_copy(&id->chain, &id->n_chain, old->chain, old->n_chain))
             goto short_of_memory;
     }
@@ -155,6 +156,8 @@ pys_identities_use_cert(pys_identities *ids, pys_cert *c, pys_fault *f)
         return false;
     }
     id = slot_for(ids, type);
+    if (id->leaf != NULL && !pys_key_match(public_key, pys_cert_key(id->leaf)))
+        id->signer = 0;
     pys_cert_up_ref(c);
     pys_cert_free(id->leaf);
     id->leaf = c;
@@ -187,8 +190,31 @@ pys_identities_use_key(pys_identities *ids, pys_key *k, pys_fault *f)
     pys_key_up_ref(k);
     pys_key_free(id->key);
     id->key = k;
+    id->signer = 0;
     ids->current = (int)type;
     return true;
+}
+
+bool
+pys_identities_use_signer(pys_identities *ids, unsigned signer, pys_fault *f)
+{
+    pys_identity *id;
+
+    if (ids->current < 0 || ids->slot[ids->current].leaf == NULL) {
+        pys_fault_code(f, PYS_LIB_SSL, PYS_R_NO_CERTIFICATE_ASSIGNED);
+        return false;
+    }
+    id = &ids->slot[ids->current];
+    pys_key_free(id->key);
+    id->key = NULL;
+    id->signer = signer;
+    return true;
+}
+
+pys_key *
+pys_identity_key(const pys_identity *id)
+{
+    return id->key != NULL ? id->key : pys_cert_key(id->leaf);
 }
 
 bool
@@ -202,6 +228,8 @@ pys_identities_check(const pys_identities *ids, pys_fault *f)
         pys_fault_code(f, PYS_LIB_SSL, PYS_R_NO_CERTIFICATE_ASSIGNED);
         return false;
     }
+    if (id->signer != 0)
+        return true; /* each of its signatures is checked */
     if (id->key == NULL) {
         pys_fault_code(f, PYS_LIB_SSL, PYS_R_NO_PRIVATE_KEY_ASSIGNED);
         return false;

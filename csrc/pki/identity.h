@@ -12,6 +12,7 @@
 typedef struct pys_identity {
     pys_cert *leaf;
     pys_key *key;
+    unsigned signer; /* who signs with a key that is not here; 0: nobody */
     pys_cert **chain; /* without the leaf, sending order */
     size_t n_chain;
 } pys_identity;
@@ -44,11 +45,17 @@ PYS_MUST bool pys_identities_clear_chain(pys_identities *ids, pys_fault *f);
 PYS_MUST bool pys_identities_add_extra(pys_identities *ids, pys_cert *c,
     pys_fault *f);
 
-/* True if the slot has both a certificate and its key. */
+/* The application signs for the certificate loaded last; no key is kept. */
+PYS_MUST bool pys_identities_use_signer(pys_identities *ids, unsigned signer,
+    pys_fault *f);
+/* The key, or the public part of one that is not here. */
+pys_key *pys_identity_key(const pys_identity *id);
+
+/* True if the slot has both a certificate and who signs for it. */
 static inline bool
 pys_identity_whole(const pys_identity *id)
 {
-    return id->leaf != NULL && id->key != NULL;
+    return id->leaf != NULL && (id->key != NULL || id->signer != 0);
 }
 
 #endif
