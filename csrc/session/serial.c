@@ -130,14 +130,22 @@ take_chain(pys_rd *in, pys_session *s)
     return true;
 }
 
+/* A time that no sum with a time of today overflows. */
+static bool
+rd_time(pys_rd *in, int64_t max, int64_t *v)
+{
+    return rd_u64(in, v) && *v >= 0 && *v <= max;
+}
+
 static bool
 take_times(pys_rd *in, pys_session *s)
 {
     int64_t made;
     int64_t timeout;
 
-    if (!rd_u64(in, &made) || !rd_u64(in, &s->made_ms) ||
-        !rd_u64(in, &timeout))
+    if (!rd_time(in, PYS_SECONDS_MAX, &made) ||
+        !rd_time(in, PYS_SECONDS_MAX * 1000, &s->made_ms) ||
+        !rd_time(in, PYS_SECONDS_MAX, &timeout))
         return false;
     atomic_store(&s->made, made);
     atomic_store(&s->timeout, timeout);

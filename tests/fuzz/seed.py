@@ -102,6 +102,8 @@ def connections() -> Iterator[bytes]:
         for victim in (0, SERVER):
             yield bytes([way | victim])
             yield bytes([way | victim, 60, 1, 1, 200, 1, 0x80])
+    # A ticket whose time overflowed: found by fuzzing.
+    yield bytes.fromhex("49990101c80180")
     for text in list(hellos())[::3]:
         head = b"\x16\x03\x01" + len(text).to_bytes(2, "big")
         yield bytes([RAW | SERVER]) + head + text

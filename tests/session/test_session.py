@@ -279,3 +279,18 @@ def test_session_put_or_taken_without_memory_fails_cleanly() -> None:
 
     assert fails_at_each_allocation(lambda: put(made) != b"") > 0
     assert fails_at_each_allocation(again) > 4
+
+
+@pytest.mark.parametrize("field", [-8, 0, 8])
+def test_session_taken_with_a_time_out_of_this_world_is_none(
+    field: int,
+) -> None:
+    """A fuzzer's find: ages are differences of these."""
+    made = session(chain=chain(), **FULL13)
+    data = put(made)
+    ms = lib.pys_test_session_facts(made).made_ms
+    at = data.index(ms.to_bytes(8, "big")) + field
+
+    for wrong in (1 << 63, (1 << 64) - 1, (1 << 63) - 1):
+        text = data[:at] + wrong.to_bytes(8, "big") + data[at + 8 :]
+        assert take(text) is None
