@@ -154,6 +154,7 @@ class Case:
             "standard": self.standard,
             "number": self.number,
             "first": self.first,
+            "groups": ":".join(self.groups),
             "connections": self.connections,
             "size": len(PAYLOAD),
             "host": "localhost",

@@ -24,9 +24,10 @@ function options(order) {
   };
   if (order.do === "connect" && order.scenario === "retry") {
     found.ecdhCurve = order.first + ":" + order.group;
-  } else if (order.scenario === "retry" ||
-      (order.version === "1.2" && !order.client_auth)) {
+  } else if (order.scenario === "retry") {
     found.ecdhCurve = order.group;
+  } else if (order.do === "serve" && order.version === "1.2") {
+    found.ecdhCurve = order.groups;
   }
   if (order.cert !== "") {
     found.cert = fs.readFileSync(order.cert);
