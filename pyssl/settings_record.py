@@ -30,8 +30,8 @@ class RecordSettings(Settings):
 
         Source: SSL_CTX_set_max_send_fragment(3).
         """
+        self._snapshot()
         if not _FRAGMENT_MIN <= number(m, "m") <= _FRAGMENT_MAX:
-            self._snapshot()
             return 0
 
         def change(fresh: Any) -> bool:
@@ -57,7 +57,8 @@ class RecordSettings(Settings):
 
         Source: SSL_CTX_set_split_send_fragment(3).
         """
-        if not 1 <= number(m, "m") <= self._number(lib.PYS_SEND_FRAGMENT):
+        most = self._number(lib.PYS_SEND_FRAGMENT)
+        if not 1 <= number(m, "m") <= most:
             return 0
         self._set_number(lib.PYS_SPLIT_FRAGMENT, m)
         return 1
@@ -88,12 +89,12 @@ class RecordSettings(Settings):
 
         Source: SSL_CTX_set_block_padding_ex(3).
         """
+        self._snapshot()
         sizes = (
             number(app_block_size, "app_block_size"),
             number(hs_block_size, "hs_block_size"),
         )
         if not all(0 <= size <= _FRAGMENT_MAX for size in sizes):
-            self._snapshot()
             return 0
         data, other = (0 if size == 1 else size for size in sizes)
 
