@@ -15,11 +15,14 @@ registered(const pys_hs *hs)
     return pys_setting(hs->conn->set, PYS_ASKS, (int64_t)1 << PYS_ASK_STATUS);
 }
 
-/* Of the certificates in a message, is it the first one's turn? */
+/*
+ * Of the certificates in a message, is it the first one's turn? What comes in
+ * a message of its own is always about that one (RFC 6066 8).
+ */
 static bool
 at_leaf(const pys_hs *hs)
 {
-    return hs->conn->n_peer_chain <= 1;
+    return pys_is_12(hs->conn) || hs->conn->n_peer_chain <= 1;
 }
 
 /* ---- status_request: CertificateStatus --------------------------------- */

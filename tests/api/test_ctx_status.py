@@ -22,6 +22,7 @@ from tests.api.opened import hello_of
 from tests.api.sessions import contexts, visit
 from tests.clauses import clause
 from tests.forge import messages as m
+from tests.pki import ca
 
 VERSIONS = pytest.mark.parametrize(
     "version", [p.TLS1_2_VERSION, p.TLS1_3_VERSION], ids=["1.2", "1.3"]
@@ -166,6 +167,22 @@ def test_stapled_response_arrives(version: int) -> None:
     assert p.SSL_get_tlsext_status_ocsp_resp(link.server) == found[0]
     link.send(link.client, b"ping")
     link.send(link.server, b"pong")
+
+
+@VERSIONS
+@clause("OCSP-3", "OCSP-4", "RFC 6066 8", "RFC 8446 4.4.2.1")
+def test_response_for_the_leaf_of_a_longer_chain_arrives(version: int) -> None:
+    below = ca.leaf(issuer=ca.intermediate())
+    client, server = make_contexts(version=version, server=below)
+    assert p.SSL_CTX_set_tlsext_status_type(client, 1) == 1
+    staples(server)
+    found = judges(client)
+    link = MemLink(*make_ends(client, server))
+    link.established()
+
+    assert len(p.SSL_get_peer_cert_chain(link.client) or ()) == 2
+    assert found == [(len(RESPONSE), RESPONSE)]
+    assert p.SSL_get_tlsext_status_ocsp_resp(link.client) == found[0]
 
 
 @VERSIONS
