@@ -421,7 +421,8 @@ pys_conn_shutdown_read(pys_conn *c)
         if (io != PYS_IO_DONE && io != PYS_IO_CLOSED && io != PYS_IO_MOVED &&
             io != PYS_IO_NEWS)
             return io;
-        if (c->watch != NULL && pys_noted(c, PYS_IN))
+        /* A server may send tickets without end: they must not gather. */
+        if (c->n_fresh != 0 || (c->watch != NULL && pys_noted(c, PYS_IN)))
             return PYS_IO_NEWS;
     }
 }

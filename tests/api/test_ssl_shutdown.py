@@ -7,6 +7,7 @@ from typing import Any, Callable
 import pytest
 
 import pyssl as p
+from pyssl._ffi import ffi, lib
 from tests.api import links, wire
 from tests.api.links import Answer, reasons
 from tests.api.wire import BROKEN, CLOSED, FAILED, WANT_READ, WANT_WRITE
@@ -354,6 +355,51 @@ def test_shutdown_second_passes_over_post_handshake_messages(
     victim.deliver()
     assert victim.peer.shutdown() == BOTH
     assert bits(victim.ssl) == SENT | RECEIVED
+
+
+@clause("SD-6", "SESS-7", "CV-7")
+@pytest.mark.parametrize("auto_retry", [False, True])
+def test_shutdown_second_hands_on_each_ticket_as_it_comes(
+    auto_retry: bool,
+) -> None:
+    client, server = links.make_contexts(tickets=5, version=p.TLS1_3_VERSION)
+    came: list[p.SSL] = []
+
+    def on_session(ssl: p.SSL, session: p.SSL_SESSION) -> int:
+        came.append(ssl)
+        if len(came) == 2:
+            raise KeyError("the second")
+        return 0
+
+    p.SSL_CTX_set_session_cache_mode(client, p.SSL_SESS_CACHE_CLIENT)
+    p.SSL_CTX_sess_set_new_cb(client, on_session)
+    link = links.MemLink(*links.make_ends(client, server))
+    if not auto_retry:
+        p.SSL_clear_mode(link.client, p.SSL_MODE_AUTO_RETRY)
+    link.established()
+    step(link.server, HALF, SENT)
+    link.move()
+    step(link.client, HALF, SENT)
+    with pytest.raises(KeyError, match="the second"):
+        p.SSL_shutdown(link.client)
+    assert came == [link.client] * 5
+    step(link.client, BOTH, SENT | RECEIVED)
+
+
+@clause("RFC 8446 4.6.1")
+def test_shutdown_second_lets_no_tickets_gather() -> None:
+    victim = connected(as_server=False)
+    assert victim.peer.shutdown() == HALF
+    victim.forge.record(wire.HANDSHAKE, bytes(m.NewSessionTicket()) * 9)
+    victim.deliver()
+    conn = victim.ssl._conn
+    for _ in range(9):
+        assert lib.pys_conn_shutdown_read(conn) == lib.PYS_IO_NEWS
+        kept = [lib.pys_conn_fresh_session(conn) for _ in range(2)]
+        assert kept[0] != ffi.NULL
+        assert kept[1] == ffi.NULL
+        lib.pys_session_free(kept[0])
+    assert lib.pys_conn_shutdown_read(conn) == lib.PYS_IO_WANT_READ
 
 
 @clause("SD-7", "RW-10", "HS-15")
