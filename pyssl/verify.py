@@ -249,6 +249,9 @@ def judge(ssl: SSL, conn: Any) -> bool | None:
         else:
             callback, arg = copied.judge
             passed = number(callback(ctx, arg), "verify callback") > 0
+    except BaseException:
+        ctx._fail()  # whatever the mode: this is no good result
+        raise
     finally:
         if not passed and copied.judge is None:
             ctx._fail()

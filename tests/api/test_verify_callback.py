@@ -567,6 +567,27 @@ def test_own_verification_that_raises_rejects() -> None:
         p.SSL_CTX_set_cert_verify_callback(p.SSL_CTX(), 1, None)  # type: ignore[arg-type]
 
 
+@VERSIONS
+@clause("VFY-13", "VFY-15", "CV-7")
+def test_own_verification_that_raises_in_mode_none_leaves_no_good_result(
+    version: int,
+) -> None:
+    def fail(ctx: p.X509_STORE_CTX, arg: object) -> int:
+        raise KeyError("mine")
+
+    client_ctx, server_ctx = made(ca.leaf(), b"", version)
+    p.SSL_CTX_set_cert_verify_callback(client_ctx, fail, None)
+    link = MemLink(*make_ends(client_ctx, server_ctx))
+    p.SSL_do_handshake(link.client)
+    link.move()
+    p.SSL_do_handshake(link.server)
+    link.move()
+    with pytest.raises(KeyError, match="mine"):
+        p.SSL_do_handshake(link.client)
+    link.established()
+    assert p.SSL_get_verify_result(link.client) == 1
+
+
 @clause("VFY-15")
 def test_own_verification_can_be_given_up() -> None:
     client_ctx, server_ctx = made(ca.leaf(), b"")
