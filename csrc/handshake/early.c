@@ -302,6 +302,17 @@ early_derive(pys_hs *hs, const pys_suite *suite)
         pys_keylog(hs, "EARLY_EXPORTER_SECRET", e->exporter, n);
 }
 
+/* The key is all that is needed of the secret from here on. */
+static bool
+early_install(pys_hs *hs, int direction, const pys_suite *suite)
+{
+    pys_early *e = hs->conn->early;
+    bool ok = pys_keys_install(hs, direction, suite, e->secret);
+
+    pys_wipe(e->secret, sizeof(e->secret));
+    return ok;
+}
+
 bool
 pys_keys_early(pys_hs *hs)
 {
@@ -318,7 +329,7 @@ pys_keys_early(pys_hs *hs)
     suite = pys_suite_find(hs->psk->suite);
     /* RFC 8446 D.4: the dummy record stands before the early data. */
     if (!early_derive(hs, suite) || !pys_keys_dummy_ccs(hs) ||
-        !pys_keys_install(hs, PYS_OUT, suite, c->early->secret))
+        !early_install(hs, PYS_OUT, suite))
         return false;
     c->early->ours = true;
     pys_enter(c, PYS_ST_TED);
@@ -328,10 +339,8 @@ pys_keys_early(pys_hs *hs)
 bool
 pys_keys_early_in(pys_hs *hs)
 {
-    pys_early *e = hs->conn->early;
-
-    e->theirs = true;
-    return pys_keys_install(hs, PYS_IN, hs->suite, e->secret);
+    hs->conn->early->theirs = true;
+    return early_install(hs, PYS_IN, hs->suite);
 }
 
 /* Early data is over for the client: taken, or refused. */
