@@ -110,9 +110,11 @@ cov: $(STAMPS)/venv
 	$(PY) -m coverage run --source=pyssl -m pytest -q $(T)
 	$(PY) -m coverage report --skip-covered
 
-#: bench      first figures against what else is installed
+#: bench      measures us against other packages (ARGS=its options)
 bench: $(STAMPS)/build
-	$(PY) -m pyssl.bench
+	-$(PY) -m pip install -q --disable-pip-version-check \
+		--only-binary :all: 'pyssl-tls[bench]'
+	$(PY) -m pyssl.bench $(ARGS)
 
 #: demo       a handshake over each kind of BIO, told step by step
 demo: $(STAMPS)/build
@@ -151,7 +153,7 @@ $(STAMPS)/venv: pyproject.toml setup.py MANIFEST.in | $(STAMPS)/system
 	$(PY) -m pip install -q --disable-pip-version-check \
 		'setuptools>=77' 'cffi>=1.16'
 	$(PY) -m pip install -q --disable-pip-version-check \
-		--no-build-isolation -e '.[dev,test,bench]'
+		--no-build-isolation -e '.[dev,test]'
 	@touch $@
 
 $(STAMPS)/build: $(C_FILES) pyssl/_build.py $(STAMPS)/venv

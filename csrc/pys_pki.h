@@ -141,4 +141,25 @@ void pys_session_retire(pys_session *s);
 bool pys_session_resumable(const pys_session *s);
 pys_cert *pys_session_peer_cert(const pys_session *s, size_t i);
 
+/* ---- measuring (crypto/crypt_bench.c) ------------------------------------ */
+
+enum pys_bench {
+    PYS_BENCH_SHARE,   /* a client's half of a key exchange; id: group */
+    PYS_BENCH_RESPOND, /* a server's half of it */
+    PYS_BENCH_SIGN,    /* id: scheme, which fits the key */
+    PYS_BENCH_VERIFY,
+    PYS_BENCH_HASH, /* id: suite, here and below */
+    PYS_BENCH_HMAC,
+    PYS_BENCH_KEY, /* an AEAD gets another key */
+    PYS_BENCH_SEAL,
+    PYS_BENCH_OPEN,
+    PYS_N_BENCH
+};
+/*
+ * CPU time in ns that libcrypto takes for a primitive on n bytes (at most
+ * 16384), so many times; -1 if it fails or is not there.
+ */
+int64_t pys_bench(enum pys_bench what, unsigned id, pys_key *key, size_t n,
+    size_t times);
+
 #endif

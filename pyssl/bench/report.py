@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Optional
 
+from pyssl import versions
+from pyssl.bench import pki, rounds
 from pyssl.bench.peers import BASELINE
-from pyssl.bench.peers.base import GROUP, Peer
+from pyssl.bench.peers.base import Peer, Setup
 from pyssl.bench.rounds import Outcome, Plan
 from pyssl.bench.scenarios import Sample, Scenario
-from pyssl.bench.stats import Spread, ratios, spread
+from pyssl.bench.stats import Spread, interval, ratios, spread, winner
 
 # Of the JSON; goes up when a field changes its meaning or goes away.
-FORMAT = 1
+FORMAT = 2
+
+# A change of the median beyond this is told, if the intervals agree.
+NOTABLE = 0.03
 
 
 def as_data(
@@ -25,20 +31,24 @@ def as_data(
     Args:
         plan: What was run.
         outcome: What came of it.
-        missing: By peer, why it could not be run.
+        missing: By peer, why it could not be run at all.
     """
     return {
         "format": FORMAT,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": machine(),
+        "pyssl": versions(),
         "rounds": plan.rounds,
         "seconds": plan.seconds,
         "baseline": BASELINE,
-        "peers": [_peer(one, outcome) for one in plan.peers],
+        "host": pki.HOST,
+        "peers": [
+            {"name": one.name, "versions": one.versions(), "note": one.note}
+            for one in plan.peers
+        ],
         "missing": missing,
-        "failures": outcome.failures,
         "scenarios": [
-            _scenario(one, outcome.samples[one.name], plan.peers)
-            for one in plan.scenarios
+            _scenario(one, outcome, plan.peers) for one in plan.scenarios
         ],
     }
 
@@ -66,55 +76,75 @@ def _cpu() -> str:
                 if key.strip() == "model name":
                     return value.strip()
     except OSError:
-        pass
+        return platform.processor()
     return platform.processor()
 
 
-def _peer(peer: Peer, outcome: Outcome) -> dict[str, Any]:
-    """Describe a peer."""
-    facts = outcome.facts.get(peer.name)
-    return {
-        "name": peer.name,
-        "versions": peer.versions(),
-        "note": peer.note,
-        "agreed": None if facts is None else facts._asdict(),
-    }
-
-
 def _scenario(
-    scenario: Scenario, rows: dict[str, list[Sample]], peers: Sequence[Peer]
+    scenario: Scenario, outcome: Outcome, peers: Sequence[Peer]
 ) -> dict[str, Any]:
     """Sum up a scenario, its rows in the order of the peers."""
-    order = [one.name for one in peers]
-    rates = {name: _rates(scenario, row) for name, row in rows.items()}
+    name = scenario.name
+    samples = outcome.samples[name]
+    figures = {
+        one: [_figure_of(scenario, sample) for sample in row]
+        for one, row in samples.items()
+    }
+    order = [one.name for one in peers if one.name in samples]
+    worth = {
+        one: [1 / value if scenario.less else value for value in figures[one]]
+        for one in order
+    }
+    facts = outcome.facts[name]
+    rows = {}
+    for one in order:
+        told = facts.get(one)
+        rows[one] = {
+            "figure": spread(figures[one])._asdict(),
+            "interval": interval(figures[one])._asdict(),
+            "wall": spread(
+                [_wall_of(scenario, sample) for sample in samples[one]]
+            )._asdict(),
+            "cost_us": _costs(samples[one]),
+            "ahead": _ahead(worth, one),
+            "limit": _share(figures, samples, one),
+            "agreed": None if told is None else told._asdict(),
+            "samples": [sample._asdict() for sample in samples[one]],
+        }
+    limits = {
+        one: {
+            "figure": spread(figures[one])._asdict(),
+            "cost_us": _costs(samples[one]),
+        }
+        for one in (rounds.LIMIT, rounds.LIMIT_FULL)
+        if one in figures
+    }
     return {
-        "name": scenario.name,
+        "name": name,
         "title": scenario.title,
         "unit": scenario.unit,
-        "peers": {
-            name: {
-                "rate": spread(rates[name])._asdict(),
-                "wall_rate": spread(
-                    _wall_rates(scenario, rows[name])
-                )._asdict(),
-                "cost_us": _costs(rows[name]),
-                "ratio": _ratio(rates, name),
-                "samples": [sample._asdict() for sample in rows[name]],
-            }
-            for name in order
-            if name in rows
-        },
+        "less": scenario.less,
+        "setup": scenario.setup._asdict(),
+        "winner": winner(worth),
+        "peers": rows,
+        "limits": limits,
+        "skipped": outcome.skipped[name],
+        "failures": outcome.failures[name],
     }
 
 
-def _rates(scenario: Scenario, row: Sequence[Sample]) -> list[float]:
-    """Give units a second of CPU time."""
-    return [one.done * scenario.scale / (one.cpu_ns / 1e9) for one in row]
+def _figure_of(scenario: Scenario, sample: Sample) -> float:
+    """Give units a second of CPU time, or the size."""
+    if scenario.less:
+        return max(sample.size * scenario.scale, 1e-9)
+    return sample.done * scenario.scale / (max(sample.cpu_ns, 1) / 1e9)
 
 
-def _wall_rates(scenario: Scenario, row: Sequence[Sample]) -> list[float]:
-    """Give units a second by the clock on the wall."""
-    return [one.done * scenario.scale / (one.wall_ns / 1e9) for one in row]
+def _wall_of(scenario: Scenario, sample: Sample) -> float:
+    """Give units a second by the clock on the wall, or the size."""
+    if scenario.less:
+        return sample.size * scenario.scale
+    return sample.done * scenario.scale / (max(sample.wall_ns, 1) / 1e9)
 
 
 def _costs(row: Sequence[Sample]) -> dict[str, float]:
@@ -131,20 +161,49 @@ def _costs(row: Sequence[Sample]) -> dict[str, float]:
                 / 1e3
                 / one.done
                 * one.parts[part]
-                / sum(one.parts.values())
+                / max(sum(one.parts.values()), 1)
                 for one in row
             ]
         ).median
     return found
 
 
-def _ratio(
-    rates: dict[str, list[float]], name: str
-) -> dict[str, float] | None:
-    """Compare a peer with the baseline, if that was measured."""
-    if name == BASELINE or BASELINE not in rates:
+def _ahead(worth: dict[str, list[float]], name: str) -> Optional[Any]:
+    """Say how many times the baseline is ahead of a peer."""
+    if name == BASELINE or BASELINE not in worth:
         return None
-    return ratios(rates[name], rates[BASELINE])._asdict()
+    if len(worth[BASELINE]) != len(worth[name]):
+        return None
+    return interval(ratios(worth[BASELINE], worth[name]))._asdict()
+
+
+def _share(
+    figures: dict[str, list[float]],
+    samples: dict[str, list[Sample]],
+    name: str,
+) -> Optional[Any]:
+    """Say what share of our CPU time the primitives are, in all and a side."""
+    which = rounds.limit_of(name)
+    if which is None or which not in samples:
+        return None
+    if which == rounds.LIMIT_FULL and name not in figures:
+        return None
+    least, ours = samples[which], samples[name]
+    if len(least) != len(ours):
+        return None
+    found = {
+        "all": spread(
+            [
+                one.cpu_ns / one.done / max(two.cpu_ns / two.done, 1)
+                for one, two in zip(least, ours)
+            ]
+        ).median
+    }
+    limit, spent = _costs(least), _costs(ours)
+    for side in spent:
+        if side in limit and spent[side] > 0:
+            found[side] = limit[side] / spent[side]
+    return found
 
 
 # ---- text ------------------------------------------------------------------
@@ -155,17 +214,20 @@ def as_text(data: dict[str, Any]) -> str:
     blocks = [_head(data)]
     blocks += [_table(one, data["baseline"]) for one in data["scenarios"]]
     blocks.append(
-        "Rates and ratios go by the CPU time of the process, which other\n"
-        "processes disturb less than the clock on the wall; both ends run in\n"
-        "one thread. Each figure is the median of the rounds, with the least\n"
-        "and the greatest behind it; ratios are taken round by round."
+        "Figures go by the CPU time of the process, which other processes\n"
+        "disturb less than the clock on the wall; both ends run in one\n"
+        "thread. Each is the median of the rounds, with the least and the\n"
+        f"greatest behind it. '{data['baseline']} is' says how many times\n"
+        f"{data['baseline']} is ahead: the median of the ratios of the "
+        "rounds, with\nthe 95 % interval of its bootstrap. 'limit' is the "
+        "share of the time\nthat is libcrypto's primitives."
     )
     return "\n\n".join(blocks)
 
 
 def _head(data: dict[str, Any]) -> str:
     """Say what was run, with what, on what."""
-    here = data["machine"]
+    here, made = data["machine"], data["pyssl"]
     load = here["load"][0]
     lines = [
         ("machine", f"{here['cpu']}, {here['cpus']} CPUs, load {load:.1f}"),
@@ -174,36 +236,20 @@ def _head(data: dict[str, Any]) -> str:
             f"{here['system']} {here['release']} {here['architecture']}",
         ),
         ("python", f"{here['implementation']} {here['python']}"),
+        ("libcrypto", f"{made['libcrypto']}, {made['linked']}"),
+        ("it uses", ", ".join(made["cpu"]) or "no feature that it told"),
         ("run", f"{data['rounds']} rounds after a warm-up, peers in turn"),
         ("sample", f"{data['seconds']:g} s of CPU time"),
     ]
     for peer in data["peers"]:
         text = ", ".join(f"{k} {v}" for k, v in peer["versions"].items())
         lines.append((peer["name"], text))
-        agreed = peer["agreed"]
-        if agreed is not None:
-            lines.append(("", _agreed(agreed)))
         if peer["note"]:
             lines.append(("", f"note: {peer['note']}"))
-    lines += [(name, f"left out: {why}") for name, why in _absent(data)]
-    return "\n".join(f"{label:<10} {text}" for label, text in lines)
-
-
-def _agreed(agreed: dict[str, str]) -> str:
-    """Say what the handshakes agree on, and when it is other work."""
-    group = agreed["group"]
-    text = ", ".join(
-        (agreed["version"], agreed["suite"], group or "group not told")
-    )
-    if group.casefold() not in {"", GROUP.casefold()}:
-        text += f" (not {GROUP}: its handshakes are other work)"
-    return text
-
-
-def _absent(data: dict[str, Any]) -> Iterable[tuple[str, str]]:
-    """List the peers without figures, and why."""
-    yield from data["missing"].items()
-    yield from data["failures"].items()
+    lines += [
+        (name, f"left out: {why}") for name, why in data["missing"].items()
+    ]
+    return "\n".join(f"{label:<16} {text}" for label, text in lines)
 
 
 def _table(scenario: dict[str, Any], baseline: str) -> str:
@@ -212,21 +258,55 @@ def _table(scenario: dict[str, Any], baseline: str) -> str:
     parts = list(
         dict.fromkeys(part for row in rows.values() for part in row["cost_us"])
     )
-    head = ["peer", scenario["unit"], "least - greatest", "by the wall"]
+    head = ["peer", scenario["unit"], "least - greatest"]
     head += [f"{part} us" for part in parts]
-    head += [f"to {baseline}", "least - greatest"]
+    head += [f"{baseline} is", "95 %", "limit", "agreed on"]
     table = [head]
     for name, row in rows.items():
-        cells = [name, *_cells(row["rate"], _figure)]
-        cells.append(_figure(row["wall_rate"]["median"]))
+        cells = [name, *_cells(row["figure"], figure)]
         cells += [f"{row['cost_us'][part]:.0f}" for part in parts]
-        if row["ratio"] is None:
+        if row["ahead"] is None:
             cells += ["", ""]
         else:
-            cells += _cells(row["ratio"], "{:.2f}".format)
+            cells += _cells(row["ahead"], "{:.2f} x".format)
+        share = row["limit"]
+        cells.append("" if share is None else f"{share['all']:.0%}")
+        cells.append(agreed(row["agreed"], scenario["setup"]))
         table.append(cells)
+    for name, row in scenario["limits"].items():
+        cells = [f"({name})", *_cells(row["figure"], figure)]
+        cells += [f"{row['cost_us'].get(part, 0):.0f}" for part in parts]
+        table.append([*cells, "", "", "", ""])
     title = f"{scenario['name']}: {scenario['title']}"
-    return "\n".join([title, *_aligned(table)])
+    return "\n".join([title, *_aligned(table), *_remarks(scenario)])
+
+
+def _remarks(scenario: dict[str, Any]) -> Iterable[str]:
+    """Say who is ahead, and who has no part."""
+    if scenario["winner"] is not None:
+        yield f"  ahead of all: {scenario['winner']}"
+    elif len(scenario["peers"]) > 1:
+        yield "  ahead of all: nobody beyond doubt"
+    for reason in dict.fromkeys(scenario["skipped"].values()):
+        names = [
+            one for one, why in scenario["skipped"].items() if why == reason
+        ]
+        yield f"  without {', '.join(names)}: {reason}"
+    for name, why in scenario["failures"].items():
+        yield f"  FAILED {name}: {why}"
+
+
+def agreed(facts: Optional[dict[str, Any]], setup: dict[str, Any]) -> str:
+    """Say what a handshake agreed on, and when it is other work."""
+    if facts is None:
+        return ""
+    words = [facts["suite"] or "suite not told"]
+    group = facts["group"]
+    wish = Setup(**setup).group
+    names = {"secp256r1": "P-256"}
+    if group and names.get(group, group).casefold() != wish.casefold():
+        words.append(f"{group}, not {wish}")
+    return ", ".join(words)
 
 
 def _cells(values: dict[str, float], show: Any) -> list[str]:
@@ -235,15 +315,83 @@ def _cells(values: dict[str, float], show: Any) -> list[str]:
     return [show(one.median), f"{show(one.low)} - {show(one.high)}"]
 
 
-def _figure(value: float) -> str:
-    """Show a rate with three or more digits that count."""
+def figure(value: float) -> str:
+    """Show a figure with three or more digits that count."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _aligned(table: list[list[str]]) -> Iterable[str]:
-    """Set a table in columns: names to the left, numbers to the right."""
+    """Set a table in columns: words to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*table)]
     for row in table:
         cells = [row[0].ljust(widths[0])]
-        cells += [c.rjust(w) for c, w in zip(row[1:], widths[1:])]
-        yield ("  " + "  ".join(cells)).rstrip()
+        cells += [c.rjust(w) for c, w in zip(row[1:-1], widths[1:-1])]
+        yield ("  " + "  ".join([*cells, row[-1]])).rstrip()
+
+
+# ---- regressions -----------------------------------------------------------
+
+
+def compare(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Say where the baseline differs from an older run, worst first.
+
+    What is compared is how far it is ahead of each peer that both runs
+    have, which depends on the machine the least; a run with itself alone is
+    compared by its figures. A change counts if the intervals of both runs
+    are apart and the medians by more than 3 %.
+
+    Errors:
+        ValueError: the old run is of another format.
+    """
+    if old.get("format") != FORMAT:
+        raise ValueError(f"format {old.get('format')}, not {FORMAT}")
+    name = new["baseline"]
+    before = {one["name"]: one for one in old["scenarios"]}
+    found: list[tuple[float, str]] = []
+    for scenario in new["scenarios"]:
+        past = before.get(scenario["name"])
+        if past is None:
+            continue
+        pairs = _pairs(past, scenario, name)
+        for against, (one, two) in pairs.items():
+            change = two["median"] / one["median"] - 1
+            apart = two["high"] < one["low"] or two["low"] > one["high"]
+            if apart and abs(change) > NOTABLE:
+                word = "slower" if change < 0 else "faster"
+                if scenario["less"]:
+                    word = "larger" if change < 0 else "smaller"
+                text = (
+                    f"{scenario['name']}: {name} is {abs(change):.0%} {word}"
+                    f" than before, {against}"
+                )
+                found.append((change, text))
+    return [text for _, text in sorted(found)]
+
+
+def _pairs(
+    past: dict[str, Any], now: dict[str, Any], name: str
+) -> dict[str, tuple[dict[str, float], dict[str, float]]]:
+    """Give what to compare: old and new intervals, greater is better."""
+    found = {}
+    for peer, row in now["peers"].items():
+        other = past["peers"].get(peer)
+        if other and row["ahead"] and other["ahead"]:
+            found[f"against {peer}"] = (other["ahead"], row["ahead"])
+    both = name in past["peers"] and name in now["peers"]
+    if not found and both:
+        one, two = past["peers"][name], now["peers"][name]
+        pair = (_better(one, now), _better(two, now))
+        found["by its figure alone"] = pair
+    return found
+
+
+def _better(row: dict[str, Any], scenario: dict[str, Any]) -> dict[str, float]:
+    """Give the interval of a figure so that greater is better."""
+    values: dict[str, float] = row["interval"]
+    if not scenario["less"]:
+        return values
+    return {
+        "median": 1 / values["median"],
+        "low": 1 / values["high"],
+        "high": 1 / values["low"],
+    }

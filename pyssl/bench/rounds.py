@@ -2,17 +2,22 @@
 
 What else the machine does changes from second to second. In one round all
 peers see much the same of it, the more so the shorter the samples are: many
-short rounds say more than a few long ones.
+short rounds say more than a few long ones. The limit has its turn as well.
 """
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
-from pyssl.bench.peers.base import Facts, FailedError, Peer
-from pyssl.bench.scenarios import Sample, Scenario, prove
+from pyssl.bench import limit
+from pyssl.bench.peers.base import Facts, FailedError, Peer, SkipError
+from pyssl.bench.scenarios import Prepared, Sample, Scenario
+
+# Names of the rows that are not a peer's: chains remembered or not.
+LIMIT = "limit"
+LIMIT_FULL = "limit-forgetful"
 
 
 class Plan(NamedTuple):
@@ -25,65 +30,149 @@ class Plan(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of it.
+    """What came of it; all by scenario, then by peer.
 
     Attributes:
-        facts: By peer: what a handshake agreed on.
-        samples: By scenario, then peer: a sample for each round.
-        failures: By peer: why it was left out, and since which scenario.
+        facts: What a handshake agreed on.
+        samples: A sample for each round, of peers and limits.
+        skipped: Why a peer has no part in it.
+        failures: Why it was left out.
     """
 
-    facts: dict[str, Facts]
+    facts: dict[str, dict[str, Facts]]
     samples: dict[str, dict[str, list[Sample]]]
-    failures: dict[str, str]
+    skipped: dict[str, dict[str, str]]
+    failures: dict[str, dict[str, str]]
 
 
-def run(plan: Plan, progress: Callable[[int, int], None]) -> Outcome:
-    """Run a plan, after a round that does not count.
+class Step(NamedTuple):
+    """How far a run is, before something is done."""
 
-    A peer that fails is left out from then on; the others go on.
+    scenario: str
+    peer: str
+    done: int
+    of: int
+
+
+def run(plan: Plan, progress: Callable[[Step], None]) -> Outcome:
+    """Run a plan, a scenario at a time, each after a round that warms up.
+
+    A peer that fails is left out of the scenario; the others go on.
 
     Args:
         plan: The plan.
-        progress: Told the rounds that are over, and how many there are.
+        progress: Told before each sample how far the run is.
     """
-    outcome = Outcome({}, {one.name: {} for one in plan.scenarios}, {})
-    peers = [one for one in plan.peers if _proven(one, outcome)]
-    for number in range(plan.rounds + 1):
-        for scenario in plan.scenarios:
-            rows = outcome.samples[scenario.name]
-            for peer in _order(peers, number):
-                if peer.name in outcome.failures:
-                    continue
-                try:
-                    sample = _measure(plan, scenario, peer)
-                except FailedError as e:
-                    outcome.failures[peer.name] = f"{scenario.name}: {e}"
-                    rows.pop(peer.name, None)
-                    continue
-                if number > 0:
-                    rows.setdefault(peer.name, []).append(sample)
-        progress(number, plan.rounds)
+    outcome = Outcome({}, {}, {}, {})
+    total = sum(_turns(plan, one) for one in plan.scenarios)
+    spent = 0
+    for scenario in plan.scenarios:
+        for kept in outcome:
+            kept[scenario.name] = {}
+        _run(plan, scenario, outcome, _Teller(progress, spent, total))
+        spent += _turns(plan, scenario)
     return outcome
 
 
-def _order(peers: list[Peer], number: int) -> list[Peer]:
+class _Teller(NamedTuple):
+    """Tells of the steps of a scenario."""
+
+    progress: Callable[[Step], None]
+    before: int
+    of: int
+
+    def tell(self, scenario: str, peer: str, done: int) -> None:
+        """Tell of a step; done: turns of the scenario that are over."""
+        self.progress(Step(scenario, peer, self.before + done, self.of))
+
+
+def _rounds(plan: Plan, scenario: Scenario) -> int:
+    """Count the rounds that a scenario has."""
+    return min(plan.rounds, scenario.rounds or plan.rounds)
+
+
+def _turns(plan: Plan, scenario: Scenario) -> int:
+    """Count what a scenario does: the warm-up and its rounds."""
+    return (_rounds(plan, scenario) + 1) * len(plan.peers)
+
+
+def _run(
+    plan: Plan,
+    scenario: Scenario,
+    outcome: Outcome,
+    teller: _Teller,
+) -> None:
+    """Run one scenario."""
+    rows = outcome.samples[scenario.name]
+    ready = _ready(plan, scenario, outcome)
+    limits = _limits(scenario) if ready else {}
+    for number in range(_rounds(plan, scenario) + 1):
+        for turn, name in enumerate(_order(list(ready), number)):
+            done = number * len(plan.peers) + turn
+            teller.tell(scenario.name, name, done)
+            if name in outcome.failures[scenario.name]:
+                continue
+            gc.collect()  # the garbage of the one before
+            try:
+                sample = ready[name].run(plan.seconds)
+            except Exception as e:  # noqa: BLE001 - whatever a peer raises
+                outcome.failures[scenario.name][name] = _words(e)
+                rows.pop(name, None)
+                continue
+            if number > 0:
+                rows.setdefault(name, []).append(sample)
+        for name, one in limits.items():
+            found = one.sample()
+            if found is not None and number > 0:
+                rows.setdefault(name, []).append(found)
+
+
+def _ready(
+    plan: Plan, scenario: Scenario, outcome: Outcome
+) -> dict[str, Prepared]:
+    """Prepare the peers that can do the work."""
+    found: dict[str, Prepared] = {}
+    for peer in plan.peers:
+        try:
+            one = scenario.prepare(scenario.setup, peer)
+        except SkipError as e:
+            outcome.skipped[scenario.name][peer.name] = str(e)
+        except Exception as e:  # noqa: BLE001 - whatever a peer raises
+            outcome.failures[scenario.name][peer.name] = _words(e)
+        else:
+            found[peer.name] = one
+            if one.facts is not None:
+                outcome.facts[scenario.name][peer.name] = one.facts
+    return found
+
+
+def _words(e: Exception) -> str:
+    """Put a failure into words."""
+    return str(e) if isinstance(e, FailedError) else repr(e)
+
+
+def _limits(scenario: Scenario) -> dict[str, limit.Limit]:
+    """Make the limits of a scenario."""
+    setup = scenario.setup
+    if scenario.ways:
+        steps = limit.of_messages(setup, scenario.size)
+        return {LIMIT: limit.Limit(setup, steps, scenario.ways)}
+    if scenario.unit != "pairs/s":
+        return {}
+    steps = limit.of_handshake(setup, remembered=True)
+    found = {LIMIT: limit.Limit(setup, steps)}
+    if not setup.resumed:
+        steps = limit.of_handshake(setup, remembered=False)
+        found[LIMIT_FULL] = limit.Limit(setup, steps)
+    return found
+
+
+def _order(names: list[str], number: int) -> list[str]:
     """Let each round be begun by another peer."""
-    first = number % max(len(peers), 1)
-    return peers[first:] + peers[:first]
+    first = number % max(len(names), 1)
+    return names[first:] + names[:first]
 
 
-def _proven(peer: Peer, outcome: Outcome) -> bool:
-    """Try a peer before it is measured."""
-    try:
-        outcome.facts[peer.name] = prove(peer)
-    except FailedError as e:
-        outcome.failures[peer.name] = str(e)
-        return False
-    return True
-
-
-def _measure(plan: Plan, scenario: Scenario, peer: Peer) -> Sample:
-    """Take one sample, with the garbage of the one before gone."""
-    gc.collect()
-    return scenario.run(peer, plan.seconds)
+def limit_of(peer: str) -> Optional[str]:
+    """Name the limit that stands beside a peer: ours alone have one."""
+    return {"pyssl": LIMIT, "pyssl-forgetful": LIMIT_FULL}.get(peer)

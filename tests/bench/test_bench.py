@@ -6,40 +6,40 @@ import datetime as dt
 import json
 import runpy
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
 
-from pyssl.bench import peers, pki, report, rounds, stats
+from pyssl import primitive, versions
+from pyssl.bench import limit, page, peers, pki, report, rounds, stats
 from pyssl.bench.__main__ import main
 from pyssl.bench.peers import PEERS, find_peers
-from pyssl.bench.peers.base import GROUP, End, FailedError, Peer
+from pyssl.bench.peers.base import (
+    End,
+    FailedError,
+    Peer,
+    Setup,
+    SkipError,
+    Stage,
+)
 from pyssl.bench.scenarios import (
     SCENARIOS,
+    Prepared,
     Sample,
     Scenario,
     handshake,
     prove,
+    system_bundle,
 )
 
 TINY = ["--seconds", "0.002", "--rounds", "2"]
-NAMES = ["handshake", "bulk", "small"]
-
-
-# Of the same name as the CA in pki, with another key.
-OTHER_CA_PEM = """\
------BEGIN CERTIFICATE-----
-MIIBbzCCARagAwIBAgIBATAKBggqhkjOPQQDAjAdMRswGQYDVQQDDBJweXNzbCBi
-ZW5jaG1hcmsgQ0EwIBcNMjAwMTAxMDAwMDAwWhgPMjEyNjAxMDEwMDAwMDBaMB0x
-GzAZBgNVBAMMEnB5c3NsIGJlbmNobWFyayBDQTBZMBMGByqGSM49AgEGCCqGSM49
-AwEHA0IABFa+XRi+PufcZoYR74Pz2y4047kWEpjb/ttdWi8KRK9SkLv88jQF5HcO
-Xa0DC4cwaT4wynA3QSm4MgvMb+zu9AqjRTBDMBIGA1UdEwEB/wQIMAYBAf8CAQAw
-DgYDVR0PAQH/BAQDAgEGMB0GA1UdDgQWBBRxiNcMizRFldbILyD3mkC/2FFUQzAK
-BggqhkjOPQQDAgNHADBEAiAkzMZ059CbOgHkxXitchIXogsOvscq55Fw57i8TgnC
-0gIgWaxfDVatuhXfUJYc0V8DCWOECohOpE4VWg92RxFslsM=
------END CERTIFICATE-----
-"""
+# Those that are the project's own or come with Python.
+OURS = ["--peer", "pyssl*", "--peer", "stdlib"]
+NAMES = ["full13", "full12", "resumed13", "bulk-64"]
+CHOSEN = [word for name in NAMES for word in ("--scenario", name)]
+BY_NAME = {one.name: one for one in SCENARIOS}
 
 
 @pytest.fixture(params=list(PEERS))
@@ -50,25 +50,47 @@ def peer(request: Any) -> Peer:
     return found[0]
 
 
-class Wrapped(Peer):
-    """pyssl under another name, to be made worse."""
+def ours() -> Peer:
+    return find_peers(["pyssl"])[0][0]
 
-    name = "worse"
 
-    def __init__(self) -> None:
-        self.inner = find_peers(["pyssl"])[0][0]
+class Wrapped(Stage):
+    """A stage of pyssl, to be made worse."""
 
-    def versions(self) -> dict[str, str]:
-        return self.inner.versions()
+    def __init__(self, setup: Setup = Setup()) -> None:  # noqa: B008
+        self.inner = ours().stage(setup)
 
     def link(self) -> Any:
         return self.inner.link()
 
-    def client(self, link: Any, host: str) -> End:
-        return self.inner.client(link, host)
+    def client(self, link: Any, host: str, session: Any = None) -> End:
+        return self.inner.client(link, host, session)
 
     def server(self, link: Any) -> End:
         return self.inner.server(link)
+
+
+class Fake(Peer):
+    """A peer that is only a name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name  # type: ignore[misc]
+
+    def versions(self) -> dict[str, str]:
+        return {self.name: "1"}
+
+    def stage(self, setup: Setup) -> Stage:
+        raise SkipError(f"{self.name} is a fake")
+
+
+def fake_scenario(work: Any, **more: Any) -> Scenario:
+    """Make a scenario of `work(peer, seconds)`."""
+
+    def prepare(setup: Setup, peer: Peer) -> Prepared:
+        del setup
+        return Prepared(None, lambda seconds: work(peer, seconds))
+
+    return Scenario("s", "work", "things/s", 1, Setup(), prepare, **more)
 
 
 # ---- peers -----------------------------------------------------------------
@@ -81,48 +103,82 @@ def test_pyssl_and_stdlib_are_always_found() -> None:
     assert missing == {}
 
 
-def test_peer_shakes_hands_and_carries_data(peer: Peer) -> None:
-    facts = prove(peer)
+@pytest.mark.parametrize("version", ["1.3", "1.2"])
+def test_peer_shakes_hands_and_carries_data(peer: Peer, version: str) -> None:
+    setup = Setup(version)
+    try:
+        stage = peer.stage(setup)
+    except SkipError as e:
+        pytest.skip(str(e))
+    facts = prove(stage, setup)
 
     assert peer.name in PEERS
-    assert facts.version == "TLSv1.3"
-    assert facts.suite.startswith("TLS_")
+    assert facts.version == f"TLSv{version}"
     if peer.name == "pyssl":
-        assert facts.group == GROUP
+        assert facts.group == setup.group
+        assert facts.suite
     assert all(peer.versions().values())
 
 
 def test_peer_refuses_a_certificate_for_another_name(peer: Peer) -> None:
+    try:
+        stage = peer.stage(Setup())
+    except SkipError:
+        stage = peer.stage(Setup("1.2"))
+    if not stage.verifies:
+        pytest.skip(peer.note)
     with pytest.raises(FailedError):
-        handshake(peer, pki.WRONG_HOST)
+        handshake(stage, pki.WRONG_HOST)
 
-    client, _ = handshake(peer, pki.HOST)  # and the next one is as ever
-    assert client.facts().version == "TLSv1.3"
+    handshake(stage, pki.HOST)  # and the next one is as ever
 
 
 def test_peer_refuses_a_chain_from_another_ca(
     peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pki, "CA_PEM", OTHER_CA_PEM)
-    stranger = type(peer)()
+    monkeypatch.setattr(pki, "root", lambda _: pki.DATA["rsa2048"]["root"])
+    try:
+        stage = peer.stage(Setup())
+    except SkipError:
+        stage = peer.stage(Setup("1.2"))
+    if not stage.verifies:
+        pytest.skip(peer.note)
 
     with pytest.raises(FailedError):
-        handshake(stranger)
+        handshake(stage)
 
 
 def test_peer_that_takes_any_name_is_found_out() -> None:
     class Careless(Wrapped):
-        def client(self, link: Any, host: str) -> End:
+        def client(self, link: Any, host: str, session: Any = None) -> End:
             del host
-            return self.inner.client(link, pki.HOST)
+            return self.inner.client(link, pki.HOST, session)
 
     with pytest.raises(FailedError, match="another name"):
-        prove(Careless())
+        prove(Careless(), Setup())
+
+
+def test_peer_of_another_version_is_found_out() -> None:
+    with pytest.raises(FailedError, match=r"it agreed on TLSv1\.3"):
+        prove(Wrapped(), Setup("1.2"))
+
+
+@pytest.mark.parametrize("version", ["1.3", "1.2"])
+def test_peer_that_does_not_resume_is_found_out(version: str) -> None:
+    class Forgetful(Wrapped):
+        def client(self, link: Any, host: str, session: Any = None) -> End:
+            del session
+            return self.inner.client(link, host)
+
+    setup = Setup(version, resumed=True)
+    with pytest.raises(FailedError, match="was not resumed"):
+        prove(Forgetful(setup), setup)
 
 
 def test_peer_that_never_ends_is_found_out() -> None:
     class Endless(Wrapped):
         def server(self, link: Any) -> End:
+            del link
             return self.inner.server(self.inner.link())
 
     with pytest.raises(FailedError, match="does not end"):
@@ -138,10 +194,148 @@ def test_peer_that_is_not_installed_is_missing_with_a_reason(
     assert found == []
     assert "nobody_peer" in missing["nobody"]
 
-    assert main([*TINY, "--peer", "nobody"]) == 1
+    tiny = [*TINY, "--scenario", "full13"]
+    assert main([*tiny, "--peer", "nobody"]) == 1
     assert "nobody_peer" in capsys.readouterr().err
-    assert main([*TINY, "--peer", "nobody", "--peer", "pyssl"]) == 0
+    assert main([*tiny, "--peer", "nobody", "--peer", "pyssl"]) == 0
     assert "left out: No module named" in capsys.readouterr().out
+
+
+# ---- scenarios -------------------------------------------------------------
+
+
+def has_bundle() -> bool:
+    try:
+        return bool(system_bundle())
+    except SkipError:
+        return False
+
+
+@pytest.mark.parametrize(
+    "name", [one.name for one in SCENARIOS if one.name != "memory"]
+)
+def test_scenario_does_its_work_with_pyssl(name: str) -> None:
+    scenario = BY_NAME[name]
+    has_it = scenario.setup.group in versions()["groups"]
+    if not has_it or (name == "context" and not has_bundle()):
+        with pytest.raises(SkipError):
+            scenario.prepare(scenario.setup, ours())
+        return
+    ready = scenario.prepare(scenario.setup, ours())
+    sample = ready.run(0.001)
+
+    assert sample.done > 0
+    if scenario.unit == "pairs/s":
+        assert set(sample.parts) == {"client", "server"}
+        assert ready.facts is not None
+        assert ready.facts.group == scenario.setup.group
+        assert ready.facts.reused is scenario.setup.resumed
+
+
+def test_setup_is_what_the_connection_becomes() -> None:
+    def shaken(name: str) -> tuple[Any, Any]:
+        setup = BY_NAME[name].setup
+        client, server = handshake(ours().stage(setup))
+        return client._ssl, server._ssl  # type: ignore[attr-defined]
+
+    for name, chain in (("full13", 1), ("full12.chain2", 2)):
+        client, _ = shaken(name)
+        assert len(client.get_peer_cert_chain()) == chain
+    client, server = shaken("full13.mutual")
+    assert server.get_peer_certificate() is not None
+    _, server = shaken("full13")
+    assert server.get_peer_certificate() is None
+
+
+def test_early_data_is_taken() -> None:
+    setup = BY_NAME["early13"].setup
+    stage = ours().stage(setup)
+    client, server = handshake(stage)
+    assert server.sender()(b"!") == 1
+    assert client.receiver(bytearray(64))() == 1
+    session = client.session()
+    link = stage.link()
+    client = stage.client(link, pki.HOST, session)
+    client.early(b"early")
+    server = stage.server(link)
+    assert client.shake() is False  # its first message was sent
+    assert server.shake() is False
+    assert client.shake() is True
+    assert server.shake() is True
+    assert client._ssl.get_early_data_status() == 2
+
+
+def test_memory_is_measured_in_another_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from pyssl.bench import memory
+
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("the system does not tell")
+    held = memory.in_process("pyssl", Setup(), 0.01)
+    assert held.pairs >= 100
+    assert held.size > 0
+
+    with pytest.raises(FailedError, match="KeyError"):
+        memory.in_process("unheard-of", Setup(), 0.01)
+    monkeypatch.setattr(memory, "_PATIENCE", 0.001)
+    with pytest.raises(FailedError, match="not done"):
+        memory.in_process("pyssl", Setup(), 0.01)
+
+
+# ---- the limit -------------------------------------------------------------
+
+
+def test_limit_counts_what_each_side_must_do() -> None:
+    def of(setup: Setup, side: str, remembered: bool = True) -> list[Any]:
+        return [
+            (one.kind, one.times)
+            for one in limit.of_handshake(setup, remembered)
+            if one.side == side and one.kind in work
+        ]
+
+    work = ("share", "respond", "sign", "verify")
+    assert of(Setup(), "client") == [("share", 1), ("verify", 1)]
+    assert of(Setup(), "server") == [("respond", 1), ("sign", 1)]
+    assert of(Setup("1.2"), "server") == [("share", 1), ("sign", 1)]
+    assert of(Setup(chain=3), "client", False)[-1] == ("verify", 3)
+    assert of(Setup(mutual=True), "server") == [
+        ("respond", 1),
+        ("sign", 1),
+        ("verify", 1),
+    ]
+    assert of(Setup(resumed=True), "client") == [("share", 1)]
+    assert of(Setup("1.2", resumed=True), "client") == []
+
+
+def test_limit_is_measured_for_both_sides() -> None:
+    steps = limit.of_handshake(Setup(), remembered=False)
+    sample = limit.Limit(Setup(), steps).sample()
+
+    assert sample is not None
+    assert set(sample.parts) == {"client", "server"}
+    assert sample.cpu_ns == pytest.approx(sum(sample.parts.values()), abs=2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "size"),
+    [
+        ("share", "X448", 0),
+        ("sign", "ecdsa_secp256r1_sha256", 10),
+        ("hash", "unheard-of", 10),
+        ("seal", "TLS_AES_128_GCM_SHA256", 16385),
+    ],
+)
+def test_primitive_that_is_not_there_is_none(
+    kind: str, name: str, size: int
+) -> None:
+    assert primitive.spent_ns(kind, name, size) is None
+
+
+def test_primitive_takes_time() -> None:
+    assert primitive.spent_ns("hash", "TLS_AES_128_GCM_SHA256", 9999, 9) > 0
+    with pytest.raises(KeyError):
+        primitive.spent_ns("unheard-of", "X25519")
 
 
 # ---- a run -----------------------------------------------------------------
@@ -150,7 +344,7 @@ def test_peer_that_is_not_installed_is_missing_with_a_reason(
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     path = tmp_path_factory.mktemp("bench") / "out.json"
-    assert main([*TINY, "--json", str(path)]) == 0
+    assert main([*TINY, *OURS, *CHOSEN, "--json", str(path)]) == 0
     return json.loads(path.read_text("utf-8"))
 
 
@@ -161,55 +355,53 @@ def test_json_tells_machine_peers_and_what_was_agreed(
     assert data["rounds"] == 2
     assert data["seconds"] == 0.002
     assert data["machine"]["python"] == sys.version.split()[0]
-    assert data["failures"] == {}
+    assert data["pyssl"]["libcrypto"].startswith("OpenSSL ")
     found = [one["name"] for one in data["peers"]]
-    assert set(found) | set(data["missing"]) == set(PEERS)
-    assert found[:2] == ["pyssl", "stdlib"]
-    for one in data["peers"]:
-        assert one["agreed"]["version"] == "TLSv1.3"
-    ours = data["peers"][0]["versions"]
-    assert ours["libcrypto"].startswith("OpenSSL ")
+    assert found == ["pyssl", "pyssl-forgetful", "stdlib"]
+    assert [one["name"] for one in data["scenarios"]] == NAMES
+    for scenario in data["scenarios"]:
+        version = scenario["setup"]["version"]
+        assert scenario["failures"] == {}
+        for row in scenario["peers"].values():
+            assert row["agreed"]["version"] == f"TLSv{version}"
 
 
 def test_json_holds_every_sample_and_what_follows_from_them(
     data: dict[str, Any],
 ) -> None:
-    found = [one["name"] for one in data["peers"]]
-    assert [one["name"] for one in data["scenarios"]] == NAMES
-    scales = {one.name: one.scale for one in SCENARIOS}
     for scenario in data["scenarios"]:
-        assert list(scenario["peers"]) == found
-        base = scenario["peers"]["stdlib"]["samples"]
+        scale = BY_NAME[scenario["name"]].scale
+        base = scenario["peers"]["pyssl"]["samples"]
         for name, row in scenario["peers"].items():
             samples = row["samples"]
             assert len(samples) == data["rounds"]
             assert all(one["done"] > 0 for one in samples)
-            assert all(one["cpu_ns"] > 0 for one in samples)
             rates = [
-                one["done"] * scales[scenario["name"]] * 1e9 / one["cpu_ns"]
-                for one in samples
+                one["done"] * scale * 1e9 / one["cpu_ns"] for one in samples
             ]
-            assert row["rate"]["low"] == pytest.approx(min(rates))
-            assert row["rate"]["high"] == pytest.approx(max(rates))
-            if name == "stdlib":
-                assert row["ratio"] is None
+            assert row["figure"]["low"] == pytest.approx(min(rates))
+            assert row["figure"]["high"] == pytest.approx(max(rates))
+            if name == "pyssl":
+                assert row["ahead"] is None
                 continue
             ratios = [
-                one["done"] / one["cpu_ns"] * two["cpu_ns"] / two["done"]
+                two["done"] / two["cpu_ns"] * one["cpu_ns"] / one["done"]
                 for one, two in zip(samples, base)
             ]
-            assert row["ratio"]["low"] == pytest.approx(min(ratios))
-            assert row["ratio"]["high"] == pytest.approx(max(ratios))
+            middle = sum(ratios) / 2  # of two
+            assert row["ahead"]["median"] == pytest.approx(middle)
 
 
-def test_handshake_time_is_told_apart_for_client_and_server(
-    data: dict[str, Any],
-) -> None:
-    for row in data["scenarios"][0]["peers"].values():
-        assert list(row["cost_us"]) == ["client", "server"]
-        assert all(value > 0 for value in row["cost_us"].values())
-        one = row["samples"][0]
-        assert 0 < sum(one["parts"].values()) <= one["wall_ns"]
+def test_our_rows_say_what_share_is_the_limit(data: dict[str, Any]) -> None:
+    full, *_, small = data["scenarios"]
+
+    for name in ("pyssl", "pyssl-forgetful"):
+        share = full["peers"][name]["limit"]
+        assert set(share) == {"all", "client", "server"}
+        assert 0 < share["all"] < 2
+    assert full["peers"]["stdlib"]["limit"] is None
+    assert set(full["limits"]) == {"limit", "limit-forgetful"}
+    assert set(small["peers"]["pyssl"]["limit"]) == {"all"}
 
 
 def test_table_shows_each_scenario_with_a_row_for_each_peer(
@@ -217,45 +409,73 @@ def test_table_shows_each_scenario_with_a_row_for_each_peer(
 ) -> None:
     text = report.as_text(data)
     blocks = text.split("\n\n")
-    found = [one["name"] for one in data["peers"]]
 
     assert len(blocks) == 1 + len(NAMES) + 1
-    for name in found:
-        assert any(line.startswith(name) for line in blocks[0].splitlines())
-    for block, scenario in zip(blocks[1:-1], SCENARIOS):
+    for block, scenario in zip(blocks[1:-1], data["scenarios"]):
         title, head, *rows = block.splitlines()
-        assert title.startswith(f"{scenario.name}: ")
-        assert scenario.unit in head
-        assert "to stdlib" in head
-        assert ("client us" in head) is (scenario.name == "handshake")
-        assert [row.split()[0] for row in rows] == found
-        assert len({len(row) for row in (head, rows[0])}) == 1
+        assert title.startswith(f"{scenario['name']}: ")
+        assert scenario["unit"] in head
+        assert "pyssl is" in head
+        assert ("client us" in head) is (scenario["name"] != "bulk-64")
+        names = [row.split()[0] for row in rows]
+        assert names[: len(scenario["peers"])] == list(scenario["peers"])
+        assert "(limit)" in names
+        assert "ahead of all: nobody beyond doubt" in block  # two rounds
     assert "CPU time" in blocks[-1]
 
 
-def test_group_other_than_the_wish_is_pointed_out(
-    data: dict[str, Any],
-) -> None:
+def test_group_other_than_the_wish_is_pointed_out() -> None:
+    told = {"version": "TLSv1.3", "suite": "S", "group": "P-521"}
+    setup = Setup()._asdict()
+
+    assert report.agreed(told, setup) == "S, P-521, not X25519"
+    assert report.agreed({**told, "group": "x25519"}, setup) == "S"
+    setup = Setup(group="P-256")._asdict()
+    assert report.agreed({**told, "group": "secp256r1"}, setup) == "S"
+
+
+def test_page_stands_alone(data: dict[str, Any], tmp_path: Path) -> None:
     changed = json.loads(json.dumps(data))
-    changed["peers"][0]["agreed"]["group"] = "P-521"
+    changed["scenarios"][0]["failures"]["<b>"] = "a & b"
+    changed["scenarios"][1]["peers"] = {}
+    text = page.as_html(changed)
 
-    assert "other work" not in report.as_text(
-        {**data, "peers": data["peers"][:2]}
-    )
-    assert "P-521 (not X25519" in report.as_text(changed)
+    for name in (NAMES[0], *NAMES[2:]):
+        assert f'id="{name}"' in text
+        assert f'href="#{name}"' in text
+    assert NAMES[1] not in text
+    assert "&lt;b&gt; failed: a &amp; b" in text
+    assert "<b>" not in text
+    for outside in ("<script", "http:", "https:", "src=", "@import", "url("):
+        assert outside not in text
+    assert text.count("<svg") == text.count("</svg>") == 5
 
 
-def test_scenario_and_peer_can_be_chosen(
-    capsys: pytest.CaptureFixture[str],
+def test_pattern_chooses_scenarios_and_peers(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    asked = ["--scenario", "small", "--peer", "pyssl", "--json", "-"]
+    asked = ["--scenario", "bulk-64*", "--peer", "pyssl", "--json", "-"]
+    path = tmp_path / "page.html"
 
-    assert main([*TINY, *asked]) == 0
+    assert main([*TINY, *asked, "--html", str(path)]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [one["name"] for one in found["scenarios"]] == ["small"]
+    names = [one["name"] for one in found["scenarios"]]
+    assert names == ["bulk-64", "bulk-64.tls12"]
     row = found["scenarios"][0]["peers"]
     assert list(row) == ["pyssl"]
-    assert row["pyssl"]["ratio"] is None  # nothing to compare with
+    assert row["pyssl"]["ahead"] is None
+    assert found["scenarios"][0]["winner"] is None  # over nobody
+    assert path.read_text("utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_list_names_scenarios_and_peers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--list"]) == 0
+    text = capsys.readouterr().out
+
+    assert all(f" {one.name} " in text for one in SCENARIOS)
+    assert all(name in text for name in PEERS)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +498,7 @@ def test_wrong_option_is_refused(wrong: list[str]) -> None:
 def test_module_runs_as_a_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = ["bench", *TINY, "--scenario", "handshake", "--peer", "pyssl"]
+    asked = ["bench", *TINY, "--scenario", "full13", "--peer", "pyssl"]
     monkeypatch.setattr(sys, "argv", asked)
     monkeypatch.delitem(sys.modules, "pyssl.bench.__main__")
 
@@ -289,15 +509,70 @@ def test_module_runs_as_a_command(
     assert "pairs/s" in capsys.readouterr().out
 
 
+# ---- regressions -----------------------------------------------------------
+
+
+def slower(data: dict[str, Any], name: str, by: float) -> dict[str, Any]:
+    """Give a run in which pyssl does one scenario `by` times as well."""
+    changed = json.loads(json.dumps(data))
+    for scenario in changed["scenarios"]:
+        if scenario["name"] != name:
+            continue
+        for row in scenario["peers"].values():
+            if row["ahead"] is not None:
+                row["ahead"] = {k: v * by for k, v in row["ahead"].items()}
+    return changed
+
+
+def test_comparison_tells_what_changed(data: dict[str, Any]) -> None:
+    assert report.compare(data, data) == []
+
+    told = report.compare(data, slower(data, "full12", 0.01))
+    assert len(told) == 2
+    assert all("full12: pyssl is 99% slower" in line for line in told)
+    told = report.compare(data, slower(data, "full12", 100))
+    assert all("faster" in line for line in told)
+    assert report.compare({**data, "scenarios": []}, data) == []
+    with pytest.raises(ValueError, match="format"):
+        report.compare({"format": 1}, data)
+
+
+def test_comparison_of_a_run_alone_goes_by_its_figures(
+    data: dict[str, Any],
+) -> None:
+    alone = json.loads(json.dumps(data))
+    for scenario in alone["scenarios"]:
+        scenario["peers"] = {"pyssl": scenario["peers"]["pyssl"]}
+    worse = json.loads(json.dumps(alone))
+    row = worse["scenarios"][0]["peers"]["pyssl"]
+    row["interval"] = {k: v / 100 for k, v in row["interval"].items()}
+
+    (line,) = report.compare(alone, worse)
+    assert "99% slower" in line
+    assert "by its figure alone" in line
+    worse["scenarios"][0]["less"] = True
+    (line,) = report.compare(alone, worse)
+    assert "smaller" in line
+
+
+def test_strict_fails_when_pyssl_fell_behind(
+    data: dict[str, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(slower(data, "full13", 1e6)))
+    asked = [*TINY, *OURS, "--scenario", "full13", "--compare", str(path)]
+
+    assert main(asked) == 0
+    assert "slower than before, against stdlib" in capsys.readouterr().out
+    assert main([*asked, "--strict"]) == 1
+    path.write_text("[]")
+    assert main(asked) == 2
+    assert main([*TINY, "--compare", str(tmp_path / "nothing")]) == 2
+
+
 # ---- rounds ----------------------------------------------------------------
-
-
-class Steady(Wrapped):
-    """A peer for scenarios that do not really work."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name  # type: ignore[misc]
 
 
 def test_rounds_take_turns_and_the_first_does_not_count() -> None:
@@ -308,53 +583,81 @@ def test_rounds_take_turns_and_the_first_does_not_count() -> None:
         log.append(peer.name)
         return Sample(len(log), 1, 1, {})
 
-    scenario = Scenario("s", "work", "things/s", 1, work)
-    both = [Steady("a"), Steady("b")]
-    told: list[tuple[int, int]] = []
+    both = [Fake("a"), Fake("b")]
+    told: list[rounds.Step] = []
 
     outcome = rounds.run(
-        rounds.Plan([scenario], both, 2, 3.5), lambda *one: told.append(one)
+        rounds.Plan([fake_scenario(work)], both, 2, 3.5), told.append
     )
 
     assert log == ["a", "b", "b", "a", "a", "b"]
     rows = outcome.samples["s"]
     assert [one.done for one in rows["a"]] == [4, 5]
     assert [one.done for one in rows["b"]] == [3, 6]
-    assert told == [(0, 2), (1, 2), (2, 2)]
+    assert [(one.done, one.of) for one in told] == [(n, 6) for n in range(6)]
 
 
-def test_peer_that_fails_is_left_out_and_the_others_go_on() -> None:
+def test_scenario_may_have_fewer_rounds() -> None:
+    log: list[str] = []
+
+    def work(peer: Peer, seconds: float) -> Sample:
+        del seconds
+        log.append(peer.name)
+        return Sample(1, 1, 1, {})
+
+    plan = rounds.Plan([fake_scenario(work, rounds=2)], [Fake("a")], 9, 1.0)
+    rounds.run(plan, lambda _: None)
+
+    assert len(log) == 3
+
+
+@pytest.mark.parametrize("error", [FailedError("no more"), ValueError("?")])
+def test_peer_that_fails_is_left_out_and_the_others_go_on(
+    error: Exception,
+) -> None:
     calls: list[str] = []
 
     def work(peer: Peer, seconds: float) -> Sample:
         del seconds
         calls.append(peer.name)
         if peer.name == "a" and calls.count("a") == 2:
-            raise FailedError("no more")
+            raise error
         return Sample(1, 1, 1, {})
 
-    scenario = Scenario("s", "work", "things/s", 1, work)
-    plan = rounds.Plan([scenario], [Steady("a"), Steady("b")], 3, 1.0)
+    plan = rounds.Plan([fake_scenario(work)], [Fake("a"), Fake("b")], 3, 1.0)
 
-    outcome = rounds.run(plan, lambda *_: None)
+    outcome = rounds.run(plan, lambda _: None)
 
-    assert outcome.failures == {"a": "s: no more"}
+    words = str(error) if isinstance(error, FailedError) else repr(error)
+    assert outcome.failures == {"s": {"a": words}}
     assert list(outcome.samples["s"]) == ["b"]
     assert len(outcome.samples["s"]["b"]) == 3
     text = report.as_text(report.as_data(plan, outcome, {}))
-    assert "left out: s: no more" in text
+    assert f"FAILED a: {words}" in text
 
 
-def test_peer_that_does_not_work_is_never_measured(
+def test_peer_that_cannot_is_skipped_with_its_reason() -> None:
+    plan = rounds.Plan([BY_NAME["full13"]], [Fake("a")], 1, 0.01)
+    outcome = rounds.run(plan, lambda _: None)
+
+    assert outcome.skipped == {"full13": {"a": "a is a fake"}}
+    assert outcome.failures == {"full13": {}}
+    text = report.as_text(report.as_data(plan, outcome, {}))
+    assert "without a: a is a fake" in text
+
+
+def test_failure_counts_only_if_asked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(peer: Peer) -> Any:
-        raise FailedError(f"{peer.name} is broken")
+    def refuse(*_: Any) -> Any:
+        raise FailedError("broken")
 
-    monkeypatch.setattr(rounds, "prove", refuse)
+    monkeypatch.setattr("pyssl.bench.scenarios.prove", refuse)
+    asked = [*TINY, "--peer", "pyssl", "--scenario", "full13"]
 
-    assert main([*TINY, "--peer", "pyssl"]) == 1
-    assert "left out: pyssl is broken" in capsys.readouterr().out
+    assert main(asked) == 0
+    assert "FAILED pyssl: broken" in capsys.readouterr().out
+    assert main([*asked, "--strict"]) == 1
 
 
 # ---- numbers and certificates ----------------------------------------------
@@ -363,30 +666,59 @@ def test_peer_that_does_not_work_is_never_measured(
 def test_spread_is_median_and_range() -> None:
     assert stats.spread([3.0, 1.0, 10.0]) == (3.0, 1.0, 10.0)
     assert stats.spread([1.0, 2.0]).median == 1.5
-    with pytest.raises(ValueError):
-        stats.spread([])
+    for empty in (stats.spread, stats.interval):
+        with pytest.raises(ValueError):
+            empty([])
+
+
+def test_interval_holds_the_median_and_shrinks_with_rounds() -> None:
+    few = [1.0, 2.0, 3.0, 4.0, 5.0]
+    many = few * 20
+
+    for values in (few, many):
+        found = stats.interval(values)
+        assert found == stats.interval(values)  # the same each time
+        assert found.low <= found.median == 3.0 <= found.high
+    one, other = stats.interval(few), stats.interval(many)
+    assert other.high - other.low < one.high - one.low
+    assert stats.interval([7.0]) == (7.0, 7.0, 7.0)
 
 
 def test_ratios_are_taken_round_by_round() -> None:
-    found = stats.ratios([2.0, 9.0, 8.0], [1.0, 3.0, 2.0])
-
-    assert found == (3.0, 2.0, 4.0)
+    assert stats.ratios([2.0, 9.0], [1.0, 3.0]) == [2.0, 3.0]
     with pytest.raises(ValueError):
         stats.ratios([1.0], [1.0, 2.0])
 
 
-def test_certificates_are_what_the_scenario_says() -> None:
-    ca, leaf = (
-        x509.load_pem_x509_certificate(pem.encode())
-        for pem in (pki.CA_PEM, pki.LEAF_PEM)
+def test_winner_is_named_only_beyond_doubt() -> None:
+    clear = [10.0, 11.0, 12.0]
+    near = [10.5, 10.9, 12.5]
+
+    assert stats.winner({"a": clear, "b": [1.0, 2.0, 3.0]}) == "a"
+    assert stats.winner({"a": clear, "b": near}) is None
+    assert stats.winner({"a": clear}) is None
+    assert stats.winner({"a": [10.0, 10.0], "b": [1.0, 1.0]}) is None
+
+
+@pytest.mark.parametrize("kind", pki.KINDS)
+@pytest.mark.parametrize("chain", pki.CHAINS)
+def test_certificates_are_what_the_scenario_says(
+    kind: str, chain: int
+) -> None:
+    sent = x509.load_pem_x509_certificates(
+        pki.server(kind, chain).chain.encode()
     )
-    names = leaf.extensions.get_extension_for_class(
+    root = x509.load_pem_x509_certificate(pki.root(kind).encode())
+    client = x509.load_pem_x509_certificate(pki.client(kind).chain.encode())
+    path = [*sent, root]
+
+    assert len(sent) == chain
+    for one, above in zip(path, path[1:]):
+        one.verify_directly_issued_by(above)
+    client.verify_directly_issued_by(root)
+    names = sent[0].extensions.get_extension_for_class(
         x509.SubjectAlternativeName
     )
-
-    leaf.verify_directly_issued_by(ca)
     assert names.value.get_values_for_type(x509.DNSName) == [pki.HOST]
     until = dt.datetime(2126, 1, 1, tzinfo=dt.timezone.utc)
-    for one in (ca, leaf):
-        assert one.public_key().curve.name == "secp256r1"
-        assert one.not_valid_after_utc >= until
+    assert all(one.not_valid_after_utc >= until for one in path)

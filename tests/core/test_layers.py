@@ -59,7 +59,7 @@ FLOORS = [
     {"bio_method", "cipher", "cipher_list", "err", "names"},
     {"exdata"},
     {"bio_life", "pkey", "x509"},
-    {"verify"},
+    {"primitive", "verify"},
     {"bio_core", "notices", "report", "session", "settings", "ticket"},
     {"settings_record"},
     {"psk"},

@@ -10,12 +10,18 @@ from pyssl.bench.peers.base import Peer
 # Name: module and class. The first is the one that this is about.
 PEERS = {
     "pyssl": ("pyssl_peer", "PysslPeer"),
-    "stdlib": ("stdlib_peer", "StdlibPeer"),
+    "pyssl-forgetful": ("pyssl_peer", "ForgetfulPeer"),
+    "stdlib": ("ssl_peers", "StdlibPeer"),
     "pyopenssl": ("pyopenssl_peer", "PyOpenSSLPeer"),
+    "utls": ("ssl_peers", "UtlsPeer"),
+    "rtls": ("ssl_peers", "RtlsPeer"),
+    "pyrtls": ("pyrtls_peer", "PyrtlsPeer"),
+    "mbedtls": ("mbedtls_peer", "MbedtlsPeer"),
+    "tlslite": ("tlslite_peer", "TlslitePeer"),
 }
 
 # What the others are compared with.
-BASELINE = "stdlib"
+BASELINE = "pyssl"
 
 
 def find_peers(

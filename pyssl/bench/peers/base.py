@@ -1,29 +1,56 @@
 """What a peer is: a TLS package behind one face.
 
-Each has a small file of its own here. A scenario asks for a link, puts a
-client and a server on its ends, and lets them shake hands and talk.
+Each has a small file of its own here. A peer makes a stage for a setup: its
+contexts. A scenario asks the stage for a link, puts a client and a server on
+its ends, and lets them shake hands and talk.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
-
-# The group that every peer is asked for, where it lets itself be asked.
-GROUP = "X25519"
+from typing import Any, ClassVar, NamedTuple, Optional
 
 
 class FailedError(Exception):
     """A peer did not do its work; the text says what it said."""
 
 
+class SkipError(FailedError):
+    """A peer has not what a scenario asks for; the text says what."""
+
+
+class Setup(NamedTuple):
+    """What both ends are to be.
+
+    Attributes:
+        version: "1.3" or "1.2", the only one of both ends.
+        group: The one to agree on, where a package lets itself be asked.
+        cert: Kind of all keys and certificates, one of `pki.KINDS`.
+        chain: Certificates that the server sends.
+        mutual: The server demands a certificate, and the client has one.
+        resumed: Sessions are given out, and taken up again.
+        retry: The client's first share is of another group.
+        early: The client sends data with its first message.
+    """
+
+    version: str = "1.3"
+    group: str = "X25519"
+    cert: str = "p256"
+    chain: int = 1
+    mutual: bool = False
+    resumed: bool = False
+    retry: bool = False
+    early: bool = False
+
+
 class Facts(NamedTuple):
-    """What a handshake agreed on; "" for what the package does not tell."""
+    """What a handshake agreed on; "" or None for what is not told."""
 
     version: str
     suite: str
     group: str
+    reused: Optional[bool] = None
 
 
 class End(ABC):
@@ -54,13 +81,43 @@ class End(ABC):
     def facts(self) -> Facts:
         """Tell what was agreed on."""
 
+    def session(self) -> Any:
+        """Give a client's session, once it has read something."""
+        raise SkipError("the package keeps no sessions")
+
+    def early(self, data: bytes) -> None:
+        """Send data before the handshake, as a client."""
+        del data
+        raise SkipError("the package sends no early data")
+
+
+class Stage(ABC):
+    """The contexts of a setup.
+
+    The client trusts the root of `pki` alone and insists on a verified
+    chain and the host's name; the server has the leaf. Session tickets are
+    sent only where sessions are to be resumed, if the package can leave
+    them out.
+    """
+
+    # The package verifies chain and name; else its figures are less work.
+    verifies: ClassVar[bool] = True
+
+    @abstractmethod
+    def link(self) -> Any:
+        """Make the two directions of a connection, in memory."""
+
+    @abstractmethod
+    def client(self, link: Any, host: str, session: Any = None) -> End:
+        """Put a client on a link; the certificate must be for host."""
+
+    @abstractmethod
+    def server(self, link: Any) -> End:
+        """Put a server on the other end of a link."""
+
 
 class Peer(ABC):
-    """A TLS package, with a context for clients and one for servers.
-
-    The client context trusts the CA of `pki` alone and insists on a
-    verified chain; the server has the leaf. No session tickets are sent if
-    the package can leave them out.
+    """A TLS package.
 
     Errors:
         ImportError: the package is not installed.
@@ -68,19 +125,27 @@ class Peer(ABC):
 
     name: ClassVar[str]
     note: ClassVar[str] = ""  # what it does otherwise than the rest
+    handshakes_only: ClassVar[bool] = False  # another peer's in all else
 
     @abstractmethod
     def versions(self) -> dict[str, str]:
         """Name the libraries at work, with their versions."""
 
     @abstractmethod
-    def link(self) -> Any:
-        """Make the two directions of a connection, in memory."""
+    def stage(self, setup: Setup) -> Stage:
+        """Make the contexts of a setup.
 
-    @abstractmethod
-    def client(self, link: Any, host: str) -> End:
-        """Put a client on a link; the certificate must be for host."""
+        Errors:
+            SkipError: the package has not what the setup asks for.
+        """
 
-    @abstractmethod
-    def server(self, link: Any) -> End:
-        """Put a server on the other end of a link."""
+    def trust(self, path: str) -> Any:
+        """Make a client context that trusts a file of certificates."""
+        del path
+        raise SkipError("the package reads no file of many certificates")
+
+
+def only(condition: bool, reason: str) -> None:
+    """Skip unless the condition holds."""
+    if not condition:
+        raise SkipError(reason)

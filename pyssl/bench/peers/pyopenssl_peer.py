@@ -2,43 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 from pyssl.bench import pki
-from pyssl.bench.peers.base import End, Facts, FailedError, Peer
+from pyssl.bench.peers.base import (
+    End,
+    Facts,
+    FailedError,
+    Peer,
+    Setup,
+    SkipError,
+    Stage,
+    only,
+)
+from pyssl.bench.peers.pipes import PipeEnd, Pipes
 
 _ROOM = 1 << 16  # bytes that are moved at a time
+_VERSIONS = {"1.2": "TLS1_2_VERSION", "1.3": "TLS1_3_VERSION"}
 
 
-class _PyOpenSSLEnd(End):
+class _PyOpenSSLEnd(PipeEnd):
     """An end that also carries its bytes over the link.
 
     pyOpenSSL keeps its two memory BIOs to itself, so they cannot be shared
     by both ends.
     """
 
-    __slots__ = ("_conn", "_inbox", "_outbox", "_ssl")
+    __slots__ = ("_conn", "_reused", "_ssl")
 
-    def __init__(
-        self, ssl: Any, conn: Any, inbox: list[bytes], outbox: list[bytes]
-    ) -> None:
-        self._ssl = ssl
+    def __init__(self, stage: _PyOpenSSLStage, conn: Any, ways: Pipes) -> None:
+        super().__init__(*ways)
+        self._ssl = stage.ssl
+        self._reused = stage.binding.SSL_session_reused
         self._conn = conn
-        self._inbox = inbox
-        self._outbox = outbox
 
-    def _take(self) -> None:
-        while self._inbox:
-            self._conn.bio_write(self._inbox.pop(0))
+    def _feed(self, data: bytes) -> None:
+        self._conn.bio_write(data)
 
-    def _pass_on(self) -> None:
-        try:
+    def _drain(self) -> None:
+        with suppress(self._ssl.WantReadError):
             while True:
                 self._outbox.append(self._conn.bio_read(_ROOM))
-        except self._ssl.WantReadError:
-            return
+
+    def _send(self, data: bytes) -> int:
+        return int(self._conn.send(data))
+
+    def _receive(self, buffer: bytearray) -> int:
+        return int(self._conn.recv_into(buffer))
 
     def shake(self) -> bool:
         """Do the next part of the handshake."""
@@ -50,27 +62,8 @@ class _PyOpenSSLEnd(End):
         except self._ssl.Error as e:
             raise FailedError(str(e)) from e
         finally:
-            self._pass_on()
+            self._drain()
         return True
-
-    def sender(self) -> Callable[[bytes], int]:
-        """Give what writes."""
-
-        def send(data: bytes) -> int:
-            sent = int(self._conn.send(data))
-            self._pass_on()
-            return sent
-
-        return send
-
-    def receiver(self, buffer: bytearray) -> Callable[[], int]:
-        """Give what reads."""
-
-        def receive() -> int:
-            self._take()
-            return int(self._conn.recv_into(buffer))
-
-        return receive
 
     def facts(self) -> Facts:
         """Tell what was agreed on."""
@@ -80,31 +73,102 @@ class _PyOpenSSLEnd(End):
             self._conn.get_protocol_version_name(),
             self._conn.get_cipher_name() or "",
             group() or "",
+            self._reused(self._conn._ssl) == 1,
         )
+
+    def session(self) -> Any:
+        """Give the session, as of a connection that ends well."""
+        ssl = self._ssl
+        self._conn.set_shutdown(ssl.SENT_SHUTDOWN | ssl.RECEIVED_SHUTDOWN)
+        return self._conn.get_session()
+
+
+class _PyOpenSSLStage(Stage):
+    """One Context a side.
+
+    Groups and the host name have no call of their own, and are set through
+    the binding below.
+    """
+
+    def __init__(self, ssl: Any, binding: Any, setup: Setup) -> None:
+        self.ssl = ssl
+        self.binding = binding
+        client = ssl.Context(ssl.TLS_CLIENT_METHOD)
+        server = ssl.Context(ssl.TLS_SERVER_METHOD)
+        number = getattr(ssl, _VERSIONS[setup.version])
+        for ctx in (client, server):
+            ctx.set_min_proto_version(number)
+            ctx.set_max_proto_version(number)
+        client.set_verify(ssl.VERIFY_PEER)
+        with pki.as_files(setup.cert, setup.chain) as files:
+            client.load_verify_locations(files.root)
+            server.use_certificate_chain_file(files.server)
+            server.use_privatekey_file(files.server_key)
+            if setup.mutual:
+                client.use_certificate_chain_file(files.client)
+                client.use_privatekey_file(files.client_key)
+                server.load_verify_locations(files.root)
+                must = ssl.VERIFY_PEER | ssl.VERIFY_FAIL_IF_NO_PEER_CERT
+                server.set_verify(must)
+        server.set_session_id(b"benchmark")
+        if not setup.resumed:
+            server.set_options(ssl.OP_NO_TICKET)
+            server.set_session_cache_mode(ssl.SESS_CACHE_OFF)
+        self._choose(client, server, setup)
+        self._client, self._server = client, server
+
+    def _choose(self, client: Any, server: Any, setup: Setup) -> None:
+        """Let both ends agree on the group."""
+        choose = getattr(self.binding, "SSL_CTX_set1_curves_list", None)
+        if choose is None:
+            plain = setup.group == Setup().group and not setup.retry
+            only(plain, "the binding cannot be told a group")
+            return
+        group = setup.group
+        first = f"X25519:{group}" if setup.retry else group
+        if setup.version == "1.2" and "P-256" not in first:
+            first = group = f"{group}:P-256"  # for certificates too, there
+        for ctx, names in ((client, first), (server, group)):
+            if choose(ctx._context, names.encode("ascii")) != 1:
+                raise SkipError(f"its libssl has no {group}")
+
+    def link(self) -> Pipes:
+        """Make both directions."""
+        return [], []
+
+    def client(self, link: Any, host: str, session: Any = None) -> End:
+        """Put a client on the link."""
+        down, up = link
+        conn = self.ssl.Connection(self._client, None)
+        name = host.encode("ascii")
+        conn.set_tlsext_host_name(name)
+        checks = self.binding.SSL_get0_param(conn._ssl)
+        set_host = self.binding.X509_VERIFY_PARAM_set1_host
+        if set_host(checks, name, len(name)) != 1:
+            raise FailedError("the host name cannot be set")
+        if session is not None:
+            conn.set_session(session)
+        conn.set_connect_state()
+        return _PyOpenSSLEnd(self, conn, (down, up))
+
+    def server(self, link: Any) -> End:
+        """Put a server on the other end."""
+        down, up = link
+        conn = self.ssl.Connection(self._server, None)
+        conn.set_accept_state()
+        return _PyOpenSSLEnd(self, conn, (up, down))
 
 
 class PyOpenSSLPeer(Peer):
-    """One Context a side.
-
-    Groups, tickets and the host name have no call of their own: the groups
-    are libssl's defaults, two tickets are sent, and the host name is set
-    through the binding below.
-    """
+    """pyOpenSSL, on the OpenSSL that cryptography ships."""
 
     name = "pyopenssl"
-    note = "default groups, sends two session tickets, bytes are copied over"
+    note = "bytes are copied from one end to the other"
 
     def __init__(self) -> None:
-        """Make the contexts."""
+        """Find the package."""
         self._ssl = import_module("OpenSSL.SSL")
         self._binding = import_module("OpenSSL._util").lib
-        self._client = self._ssl.Context(self._ssl.TLS_CLIENT_METHOD)
-        self._client.set_verify(self._ssl.VERIFY_PEER)
-        self._server = self._ssl.Context(self._ssl.TLS_SERVER_METHOD)
-        with pki.as_files() as (ca, server):
-            self._client.load_verify_locations(ca)
-            self._server.use_certificate_chain_file(server)
-            self._server.use_privatekey_file(server)
 
     def versions(self) -> dict[str, str]:
         """Name the libraries at work."""
@@ -114,26 +178,16 @@ class PyOpenSSLPeer(Peer):
             "libssl": version.decode("ascii"),
         }
 
-    def link(self) -> tuple[list[bytes], list[bytes]]:
-        """Make both directions."""
-        return [], []
+    def stage(self, setup: Setup) -> Stage:
+        """Make the contexts."""
+        only(not setup.early, "the package has no calls for early data")
+        try:
+            return _PyOpenSSLStage(self._ssl, self._binding, setup)
+        except self._ssl.Error as e:
+            raise FailedError(str(e)) from e
 
-    def client(self, link: Any, host: str) -> End:
-        """Put a client on the link."""
-        down, up = link
-        conn = self._ssl.Connection(self._client, None)
-        name = host.encode("ascii")
-        conn.set_tlsext_host_name(name)
-        checks = self._binding.SSL_get0_param(conn._ssl)
-        set_host = self._binding.X509_VERIFY_PARAM_set1_host
-        if set_host(checks, name, len(name)) != 1:
-            raise FailedError("the host name cannot be set")
-        conn.set_connect_state()
-        return _PyOpenSSLEnd(self._ssl, conn, down, up)
-
-    def server(self, link: Any) -> End:
-        """Put a server on the other end."""
-        down, up = link
-        conn = self._ssl.Connection(self._server, None)
-        conn.set_accept_state()
-        return _PyOpenSSLEnd(self._ssl, conn, up, down)
+    def trust(self, path: str) -> Any:
+        """Make a client context that trusts a file."""
+        ctx = self._ssl.Context(self._ssl.TLS_CLIENT_METHOD)
+        ctx.load_verify_locations(path)
+        return ctx

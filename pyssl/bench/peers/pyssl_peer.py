@@ -9,7 +9,21 @@ from typing import Any
 import pyssl
 from pyssl import names
 from pyssl.bench import pki
-from pyssl.bench.peers.base import GROUP, End, Facts, FailedError, Peer
+from pyssl.bench.peers.base import (
+    End,
+    Facts,
+    FailedError,
+    Peer,
+    Setup,
+    SkipError,
+    Stage,
+    only,
+)
+
+_VERSIONS = {"1.2": pyssl.TLS1_2_VERSION, "1.3": pyssl.TLS1_3_VERSION}
+_MUST = pyssl.SSL_VERIFY_PEER | pyssl.SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+_CLOSED = pyssl.SSL_SENT_SHUTDOWN | pyssl.SSL_RECEIVED_SHUTDOWN
+_EARLY_MAX = 16384
 
 
 def _did(what: str, result: int) -> None:
@@ -54,47 +68,99 @@ class _PysslEnd(End):
             self._ssl.get_version(),
             self._ssl.get_cipher_name(),
             self._ssl.get0_group_name() or "",
+            self._ssl.session_reused() == 1,
         )
 
+    def session(self) -> Any:
+        """Give the session, as of a connection that ends well."""
+        self._ssl.set_shutdown(_CLOSED)
+        return self._ssl.get1_session()
 
-class PysslPeer(Peer):
+    def early(self, data: bytes) -> None:
+        """Send early data."""
+        if self._ssl.write_early_data(data) != (1, len(data)):
+            raise FailedError(f"early data: {_why()}")
+
+
+class _EarlyServer(_PysslEnd):
+    """A server that reads early data before anything else."""
+
+    __slots__ = ("_buffer", "_got", "_over")
+
+    def __init__(self, ssl: pyssl.SSL) -> None:
+        super().__init__(ssl)
+        self._buffer = bytearray(_EARLY_MAX)
+        self._over = False
+
+    def shake(self) -> bool:
+        """Read what comes early, then go on."""
+        while not self._over:
+            result, _ = self._ssl.read_early_data(self._buffer)
+            if result == pyssl.SSL_READ_EARLY_DATA_FINISH:
+                self._over = True
+            elif result == pyssl.SSL_READ_EARLY_DATA_ERROR:
+                error = self._ssl.get_error(0)
+                if error != pyssl.SSL_ERROR_WANT_READ:
+                    raise FailedError(_why())
+                return False
+        return super().shake()
+
+
+class _PysslStage(Stage):
     """One SSL_CTX a side."""
 
-    name = "pyssl"
-
-    def __init__(self) -> None:
-        """Make the contexts."""
+    def __init__(self, setup: Setup, remember: bool) -> None:
+        self._early = setup.early
         client = pyssl.SSL_CTX(pyssl.TLS_client_method())
-        _did("trust", client.load_verify_mem(pki.CA_PEM.encode()))
-        _did("group", client.set1_groups_list(GROUP))
-        client.set_verify(pyssl.SSL_VERIFY_PEER)
         server = pyssl.SSL_CTX(pyssl.TLS_server_method())
-        leaf, key = pki.LEAF_PEM.encode(), pki.LEAF_KEY_PEM.encode()
-        _did("certificate", server.use_certificate_chain_mem(leaf))
-        form = pyssl.SSL_FILETYPE_PEM
-        _did("key", server.use_PrivateKey_mem(key, form))
-        # As the other peers: no tickets, which nobody here would use.
-        _did("tickets", server.set_num_tickets(0))
+        root = pki.root(setup.cert).encode()
+        _did("trust", client.load_verify_mem(root))
+        client.set_verify(pyssl.SSL_VERIFY_PEER)
+        self._identify(server, pki.server(setup.cert, setup.chain))
+        if setup.mutual:
+            self._identify(client, pki.client(setup.cert))
+            _did("trust", server.load_verify_mem(root))
+            server.set_verify(_MUST)
+        group = setup.group
+        first = f"X25519:{group}" if setup.retry else group
+        if setup.version == "1.2" and "P-256" not in first:
+            first = group = f"{group}:P-256"  # for certificates too, there
+        number = _VERSIONS[setup.version]
+        for ctx, groups in ((client, first), (server, group)):
+            ctx.set_remember_chains(remember)
+            _did("version", ctx.set_min_proto_version(number))
+            _did("version", ctx.set_max_proto_version(number))
+            if ctx.set1_groups_list(groups) != 1:
+                pyssl.ERR_clear_error()
+                raise SkipError(f"this libcrypto has no {group}")
+        _did("tickets", server.set_num_tickets(int(setup.resumed)))
+        if not setup.resumed:
+            server.set_options(pyssl.SSL_OP_NO_TICKET)
+            server.set_session_cache_mode(pyssl.SSL_SESS_CACHE_OFF)
+        if setup.early:
+            _did("early data", server.set_max_early_data(_EARLY_MAX))
+            _did("early data", server.set_recv_max_early_data(_EARLY_MAX))
         self._client, self._server = client, server
 
-    def versions(self) -> dict[str, str]:
-        """Name the libraries at work."""
-        return {
-            "pyssl": pyssl.__version__,
-            "libcrypto": names.libcrypto(),
-        }
+    def _identify(self, ctx: pyssl.SSL_CTX, who: pki.Identity) -> None:
+        chain, key = who.chain.encode(), who.key.encode()
+        _did("certificate", ctx.use_certificate_chain_mem(chain))
+        form = pyssl.SSL_FILETYPE_PEM
+        _did("key", ctx.use_PrivateKey_mem(key, form))
 
     def link(self) -> tuple[pyssl.BIO, pyssl.BIO]:
         """Make both directions."""
         method = pyssl.BIO_s_mem()
         return pyssl.BIO(method), pyssl.BIO(method)
 
-    def client(self, link: Any, host: str) -> End:
+    def client(self, link: Any, host: str, session: Any = None) -> End:
         """Put a client on the link."""
         down, up = link
         ssl = pyssl.SSL(self._client)
         ssl.set_tlsext_host_name(host)
         ssl.set1_host(host)
+        if session is not None:
+            _did("session", ssl.set_session(session))
         ssl.set_bio(down, up)
         ssl.set_connect_state()
         return _PysslEnd(ssl)
@@ -105,4 +171,46 @@ class PysslPeer(Peer):
         ssl = pyssl.SSL(self._server)
         ssl.set_bio(up, down)
         ssl.set_accept_state()
-        return _PysslEnd(ssl)
+        return _EarlyServer(ssl) if self._early else _PysslEnd(ssl)
+
+
+class PysslPeer(Peer):
+    """pyssl with its defaults."""
+
+    name = "pyssl"
+    note = "remembers verified chains, as by default"
+
+    def versions(self) -> dict[str, str]:
+        """Name the libraries at work."""
+        return {
+            "pyssl": pyssl.__version__,
+            "libcrypto": names.libcrypto(),
+        }
+
+    def stage(self, setup: Setup) -> Stage:
+        """Make the contexts."""
+        return _PysslStage(setup, remember=True)
+
+    def trust(self, path: str) -> Any:
+        """Make a client context that trusts a file."""
+        ctx = pyssl.SSL_CTX(pyssl.TLS_client_method())
+        _did("trust", ctx.load_verify_locations(path))
+        return ctx
+
+
+class ForgetfulPeer(PysslPeer):
+    """pyssl with set_remember_chains(False)."""
+
+    name = "pyssl-forgetful"
+    note = "verifies each chain anew; the same as pyssl in all else"
+    handshakes_only = True
+
+    def stage(self, setup: Setup) -> Stage:
+        """Make the contexts."""
+        only(not setup.resumed, "no chain is verified here: the same as pyssl")
+        return _PysslStage(setup, remember=False)
+
+    def trust(self, path: str) -> Any:
+        """Leave it to the other."""
+        del path
+        raise SkipError("no chain is verified here: the same as pyssl")
