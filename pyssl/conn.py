@@ -251,7 +251,8 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
             and wbio is not None
             and rbio._epoch == self._read_epoch
             and wbio._epoch == self._write_epoch
-            and ctx.live_asks | self._copied.asks == self._asks
+            and ctx.live_asks & self._copied.only | self._copied.asks
+            == self._asks
             and (ctx._keylog is not None) == self._keylogging
             and (self._session_ctx._new_session is None or self._watching)
             and self._session_ctx._method.role in (_NO_ROLE, role)
@@ -264,7 +265,7 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         The queue is cleared only if there is something to do (HS-4).
         """
         ctx = self._ctx
-        wanted = ctx.live_asks | self._copied.asks
+        wanted = ctx.live_asks & self._copied.only | self._copied.asks
         if wanted != self._asks:
             self._set_number(lib.PYS_ASKS, wanted)
             self._asks = wanted

@@ -6,12 +6,19 @@ from typing import Any
 
 from pyssl._ffi import bytes_of, ffi, lib, number
 from pyssl.conn_base import ConnBase
-from pyssl.ctx import ASK_FIRST_USE, ASK_NAME, ASK_SESSION, SSL_CTX
+from pyssl.ctx import (
+    ASK_FIRST_USE,
+    ASK_NAME,
+    ASK_SESSION,
+    ASK_TICKET,
+    SSL_CTX,
+)
 from pyssl.hello import ClientHello
 from pyssl.settings import copy_settings
 
-# What the first context goes on answering.
-_OF_FIRST = ASK_NAME | ASK_SESSION | ASK_FIRST_USE
+# What the first context alone goes on answering, and what it may.
+_SESSIONS = ASK_SESSION | ASK_FIRST_USE | ASK_TICKET
+_OF_FIRST = ASK_NAME | _SESSIONS
 
 
 class Hellos(ConnBase):
@@ -137,8 +144,9 @@ class Hellos(ConnBase):
                 **(ctx._copied.signers or {}),
             },
             also=0 if ctx is first else first.live_asks & _OF_FIRST,
+            only=-1 if ctx is first else ~_SESSIONS,
         )
-        asks = ctx.live_asks | copied.asks
+        asks = ctx.live_asks & copied.only | copied.asks
         old = ffi.NULL if before._settings is None else before._settings
         fresh = copy_settings(self._snapshot())
         if not lib.pys_settings_adopt(fresh, ctx._snapshot(), old):

@@ -187,7 +187,8 @@ class Info(ConnBase):
         def do(conn: Any) -> None:
             del conn
             self._copied = self._copied.but(**others)
-            wanted = self._ctx.live_asks | self._copied.asks
+            copied = self._copied
+            wanted = self._ctx.live_asks & copied.only | copied.asks
             self._set_number(lib.PYS_ASKS, wanted)
             self._asks = wanted
 

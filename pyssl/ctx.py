@@ -146,6 +146,7 @@ class Copied:
         early: that of SSL_CTX_set_allow_early_data_cb(3), and its argument.
         psk: who is asked for external PSKs.
         also: what the first context answers, once another took its place.
+        only: what of the context's own questions counts, as PYS_ASKS bits.
         signers: who signs with keys that are elsewhere, by their numbers.
         asks: the questions that all of them answer, as PYS_ASKS bits.
     """
@@ -157,6 +158,7 @@ class Copied:
         "early",
         "hello",
         "judge",
+        "only",
         "psk",
         "signers",
         "verify",
@@ -171,10 +173,12 @@ class Copied:
         early: tuple[EarlyDataCallback, Any] | None = None,
         psk: PskCallbacks = NO_PSK,
         also: int = 0,
+        only: int = -1,
         signers: dict[int, SignCallback] | None = None,
     ) -> None:
         """Put callbacks together; they are never exchanged."""
         self.also = also
+        self.only = only
         self.cert = cert
         self.hello = hello
         self.verify = verify
@@ -202,6 +206,7 @@ class Copied:
             "signers": self.signers,
             "psk": self.psk,
             "also": self.also,
+            "only": self.only,
         }
         return Copied(**{**mine, **others})
 

@@ -16,6 +16,7 @@ from tests.api.links import (
     reasons,
 )
 from tests.api.sessions import contexts, visit
+from tests.api.test_ticket_key_cb import Keys, sealed
 from tests.clauses import clause
 from tests.pki import ca
 
@@ -150,6 +151,30 @@ def test_callbacks_are_gone_if_the_other_context_has_none(
     link.established()
 
     assert p.SSL_get0_alpn_selected(link.client) == b""
+
+
+@VERSIONS
+@clause("CTX-5", "TKT-2", "SESS-11")
+@pytest.mark.parametrize("holder", ["first", "other", "both"])
+def test_tickets_stay_under_the_keys_of_the_first_context(
+    version: int, holder: str
+) -> None:
+    client, server = contexts(version)
+    other = other_ctx()
+    assert p.SSL_CTX_set_session_id_context(other, b"tests") == 1
+    first_keys, other_keys = Keys(), Keys()
+    if holder != "other":
+        p.SSL_CTX_set_tlsext_ticket_key_cb(server, first_keys)
+    if holder != "first":
+        p.SSL_CTX_set_tlsext_ticket_key_cb(other, other_keys)
+    switching(server, other)
+    session, _ = visit((client, server))
+    wanted = sealed(version) if holder != "other" else []
+    assert first_keys.drain() == wanted
+    assert visit((client, server), session)[1]
+    assert first_keys.drain()[:1] == ([0] if wanted else [])
+    assert other_keys.calls == []
+    assert reasons() == []
 
 
 @clause("SNI-4", "CTX-5")
