@@ -23,7 +23,8 @@ pys_conn_ask_auth(pys_conn *c)
     /* Also while a request is to be sent, or its answer is being read. */
     if (atomic_load(&c->phase) != PYS_OPEN)
         return pys_io_misuse(c, PYS_R_STILL_IN_INIT);
-    if ((atomic_load(&c->closing) & PYS_SENT_SHUTDOWN) != 0)
+    /* RFC 8446 6.1: no request goes out any more, or no answer comes. */
+    if (atomic_load(&c->closing) != 0)
         return pys_io_misuse(c, PYS_R_PROTOCOL_IS_SHUTDOWN);
     if (c->post == NULL)
         return pys_io_misuse(c, PYS_R_EXTENSION_NOT_RECEIVED);

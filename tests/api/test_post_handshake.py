@@ -594,6 +594,17 @@ def test_close_waits_for_a_request_that_is_still_to_be_sent() -> None:
     assert p.SSL_shutdown(link.server) == 0
 
 
+@clause("RFC 8446 6.1", "SD-4")
+def test_client_that_has_closed_is_not_asked() -> None:
+    link = linked()
+    assert p.SSL_shutdown(link.client) == 0
+    link.move()
+    assert p.SSL_read(link.server, bytearray(9)) == 0
+    assert refusal(link.server) == [207]
+    link.send(link.server, b"goes on")
+    assert p.SSL_shutdown(link.server) == 1
+
+
 @clause("CTX-4")
 @pytest.mark.parametrize("when", ["pending", "sent", "answered", "half"])
 def test_object_may_go_at_any_moment(when: str) -> None:
