@@ -25,7 +25,7 @@ C_LINT := -std=c11 -D_DEFAULT_SOURCE -DOPENSSL_NO_DEPRECATED -O2 \
 	$(C_WARN) -Icsrc -DPYS_VERSION='"lint"' -fsyntax-only
 
 .PHONY: help build test check lint format typecheck asan tsan interop fuzz \
-	clauses table cov bench demo sdist wheel test-wheel clean
+	clauses table cov bench bench-check demo sdist wheel test-wheel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -115,6 +115,11 @@ bench: $(STAMPS)/build
 	-$(PY) -m pip install -q --disable-pip-version-check \
 		--only-binary :all: 'pyssl-tls[bench]'
 	$(PY) -m pyssl.bench $(ARGS)
+
+#: bench-check  counts instructions of the main paths (ARGS=--accept)
+bench-check: $(STAMPS)/build
+	command -v valgrind >/dev/null || WITH=valgrind sh wheels/system.sh
+	$(PY) -m tests.bench.guard $(ARGS)
 
 #: demo       a handshake over each kind of BIO, told step by step
 demo: $(STAMPS)/build
