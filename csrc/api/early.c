@@ -138,7 +138,8 @@ write_server(pys_conn *c, const uint8_t *p, size_t n, size_t *done)
 {
     enum pys_io io;
 
-    if (!c->early_read || !c->hs->half_open)
+    /* RFC 8446 4.6.2: a request to be sent is a handshake, but not begun. */
+    if (!c->early_read || c->hs == NULL || !c->hs->half_open)
         return uncalled(c);
     io = pys_io_ready(c);
     if (io != PYS_IO_MOVED)

@@ -25,6 +25,7 @@ from tests.api.links import (
     ssl_reasons,
     use_identity,
 )
+from tests.api.test_early_data import early_contexts, early_link
 from tests.clauses import clause
 from tests.pki import ca
 
@@ -35,6 +36,7 @@ WANT_READ: Outcome = (-1, 2)
 
 NOT_SERVER, WRONG_VERSION, STILL_IN_INIT = 284, 266, 121
 NOT_RECEIVED, REQUEST_SENT, INVALID_CONFIG = 279, 286, 283
+UNCALLED = p.ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED
 
 OURS = ca.leaf(key_label="client")
 
@@ -603,6 +605,35 @@ def test_client_that_has_closed_is_not_asked() -> None:
     assert refusal(link.server) == [207]
     link.send(link.server, b"goes on")
     assert p.SSL_shutdown(link.server) == 1
+
+
+@clause("ED-2", "VFY-21")
+def test_early_data_calls_while_a_request_is_pending_do_nothing() -> None:
+    pair = early_contexts()
+    p.SSL_CTX_set_post_handshake_auth(pair[0], 1)
+    use_identity(pair[0], OURS)
+    assert p.SSL_CTX_load_verify_mem(pair[1], OURS.ca_pem) == 1
+    p.SSL_CTX_set_verify(pair[1], PEER | POST, None)
+    link = early_link(pair)
+    assert p.SSL_write_early_data(link.client, b"early") == (1, 5)
+    link.move()
+    buf = bytearray(9)
+    assert p.SSL_read_early_data(link.server, buf) == (1, 5)
+    assert p.SSL_write_early_data(link.server, b"at once") == (1, 7)
+    link.established()
+    assert p.SSL_verify_client_post_handshake(link.server) == 1
+    assert p.SSL_write_early_data(link.server, b"x") == (0, 0)
+    assert reasons() == [(p.ERR_LIB_SSL, UNCALLED)]
+    assert p.SSL_read_early_data(link.server, buf) == (0, 0)
+    assert reasons() == [(p.ERR_LIB_SSL, UNCALLED)]
+    assert p.SSL_do_handshake(link.server) == 1
+    link.move()
+    assert read(link.client) == b"at once"
+    got = outcome(link.client, p.SSL_read(link.client, buf))
+    assert got == WANT_READ
+    link.move()
+    assert take(link) == WANT_READ
+    assert peer_of(link.server) == OURS.cert_der
 
 
 @clause("CTX-4")
