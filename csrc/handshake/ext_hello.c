@@ -119,6 +119,22 @@ pys_groups(const pys_settings *s, uint16_t out[PYS_LIST_MAX])
     return n;
 }
 
+size_t
+pys_groups_offered(const pys_conn *c, uint16_t out[PYS_LIST_MAX])
+{
+    size_t n = pys_groups(c->set, out);
+    size_t kept = 0;
+
+    if (pys_version_max(c) >= PYS_TLS1_3)
+        return n;
+    /* RFC 8446 4.2.7: a KEM has no place in the key exchange of TLS 1.2. */
+    for (size_t i = 0; i < n; i++) {
+        if (out[i] != PYS_X25519MLKEM768)
+            out[kept++] = out[i];
+    }
+    return kept;
+}
+
 static bool
 groups_client_offer(pys_hs *hs, pys_where where)
 {
@@ -130,7 +146,7 @@ static bool
 groups_client_build(pys_hs *hs, pys_where where, pys_wr *w)
 {
     uint16_t ids[PYS_LIST_MAX];
-    size_t n = pys_groups(hs->conn->set, ids);
+    size_t n = pys_groups_offered(hs->conn, ids);
 
     (void)where;
     return wr_ids(hs, w, PYS_OFFER_GROUPS, ids, n);

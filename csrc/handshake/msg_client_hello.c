@@ -64,7 +64,7 @@ hello_start(pys_hs *hs)
 
     if (pys_schemes(set, ids) == 0)
         return offer_nothing(hs, PYS_R_NO_SUITABLE_SIGNATURE_ALGORITHM);
-    n = pys_groups(set, ids);
+    n = pys_groups_offered(hs->conn, ids);
     if (n == 0)
         return offer_nothing(hs, PYS_R_NO_SUITABLE_GROUPS);
 
@@ -246,7 +246,8 @@ own_lists_keep(pys_hs *hs)
                pys_versions(hs->conn, versions)) &&
         pys_offer_put(hs, PYS_OFFER_SUITES, ids,
             pys_suites_offered(hs->conn, ids)) &&
-        pys_offer_put(hs, PYS_OFFER_GROUPS, ids, pys_groups(set, ids)) &&
+        pys_offer_put(hs, PYS_OFFER_GROUPS, ids,
+            pys_groups_offered(hs->conn, ids)) &&
         pys_offer_put(hs, PYS_OFFER_SCHEMES, ids, pys_schemes(set, ids));
 }
 

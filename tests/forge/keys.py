@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import importlib.util
 import os
 from dataclasses import dataclass
-from typing import Callable, Optional, Union
+from typing import Any, Callable, Optional, Union
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -29,7 +30,13 @@ from cryptography.hazmat.primitives.ciphers.aead import (
 )
 
 X25519, P256, P384, P521 = 0x001D, 0x0017, 0x0018, 0x0019
+HYBRID = 0x11EC  # X25519MLKEM768
 AES_128, AES_256, CHACHA = 0x1301, 0x1302, 0x1303
+
+MLKEM = "cryptography.hazmat.primitives.asymmetric.mlkem"
+
+# Octets of ML-KEM-768 (FIPS 203 8): what each half of the hybrid begins with.
+ENCAPSULATION_KEY, CIPHERTEXT = 1184, 1088
 
 CURVES: dict[int, ec.EllipticCurve] = {
     P256: ec.SECP256R1(),
@@ -237,6 +244,16 @@ class Schedule:
         return self.suite.mac(key, self.hash)
 
 
+def has_hybrid() -> bool:
+    """Tell whether `cryptography` is new enough for ML-KEM."""
+    return importlib.util.find_spec(MLKEM) is not None
+
+
+def _mlkem() -> Any:
+    """Load ML-KEM, which not every Python's `cryptography` has."""
+    return importlib.import_module(MLKEM)
+
+
 class Share:
     """A key pair of a group (RFC 8446 4.2.8)."""
 
@@ -244,11 +261,14 @@ class Share:
         self.group = group
         self._x: Optional[x25519.X25519PrivateKey] = None
         self._p: Optional[ec.EllipticCurvePrivateKey] = None
-        if group == X25519:
+        self._kem: Any = None
+        self.public = b""
+        if group == HYBRID:
+            self._kem = _mlkem().MLKEM768PrivateKey.generate()
+            self.public = self._kem.public_key().public_bytes_raw()
+        if group in (X25519, HYBRID):
             self._x = x25519.X25519PrivateKey.generate()
-            self.public = self._x.public_key().public_bytes(
-                serialization.Encoding.Raw, serialization.PublicFormat.Raw
-            )
+            self.public += self._x.public_key().public_bytes_raw()
         else:
             self._p = ec.generate_private_key(CURVES[group])
             self.public = self._p.public_key().public_bytes(
@@ -257,7 +277,24 @@ class Share:
             )
 
     def secret(self, public: bytes) -> bytes:
-        """The shared secret with the peer's share."""
+        """The shared secret with the peer's share; a hybrid's client's."""
+        if self._kem is not None:
+            text, public = public[:CIPHERTEXT], public[CIPHERTEXT:]
+            return self._kem.decapsulate(text) + self._exchange(public)
+        return self._exchange(public)
+
+    def answer(self, public: bytes) -> tuple[bytes, bytes]:
+        """Give a server's share, and the secret with the client's."""
+        if self._kem is None:
+            return self.public, self._exchange(public)
+        key, public = public[:ENCAPSULATION_KEY], public[ENCAPSULATION_KEY:]
+        theirs = _mlkem().MLKEM768PublicKey.from_public_bytes(key)
+        secret, text = theirs.encapsulate()
+        own = self.public[ENCAPSULATION_KEY:]
+        return text + own, secret + self._exchange(public)
+
+    def _exchange(self, public: bytes) -> bytes:
+        """The Diffie-Hellman half, which is all but for the hybrid."""
         if self._x is not None:
             peer = x25519.X25519PublicKey.from_public_bytes(public)
             return self._x.exchange(peer)

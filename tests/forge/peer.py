@@ -433,8 +433,7 @@ class ForgeServer(Peer):
             group = next(
                 g for g in shares if g == keys.X25519 or g in keys.CURVES
             )
-        ours = Share(group)
-        secret = ours.secret(shares[group])
+        public, secret = Share(group).answer(shares[group])
         answer = messages.ServerHello(
             session_id=hello.session_id,
             suite=suite,
@@ -442,7 +441,7 @@ class ForgeServer(Peer):
                 (messages.SUPPORTED_VERSIONS, b"\x03\x04"),
                 (
                     messages.KEY_SHARE,
-                    messages.server_share(group, ours.public),
+                    messages.server_share(group, public),
                 ),
             ],
         )

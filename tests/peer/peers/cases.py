@@ -24,6 +24,9 @@ ROLES = ("client", "server")  # ours
 # The groups that are the curve of a kind of certificate.
 CURVES = {"p256": "P-256", "p384": "P-384", "p521": "P-521"}
 
+# What clients of today send shares for if nobody tells them.
+DEFAULT_SHARES = ("X25519", "X25519MLKEM768")
+
 HASHES = {"AES128-GCM": "SHA256", "AES256-GCM": "SHA384", "CHACHA20": ""}
 
 # RFC 8446 B.4, RFC 5289 3.2, RFC 7905 2.

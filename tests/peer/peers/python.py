@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Optional
 
 from tests.peer.peers.agent import PythonPeer
-from tests.peer.peers.cases import CURVES, Case
+from tests.peer.peers.cases import CURVES, DEFAULT_SHARES, Case
 
 
 class Stdlib(PythonPeer):
@@ -43,8 +43,8 @@ class PyOpenSSL(PythonPeer):
         if case.scenario == "early":
             return "has no calls for early data"
         turn = (case.scenario, case.role)
-        if turn == ("retry", "server") and case.group == "X25519":
-            return "sends a share for X25519 by itself"
+        if turn == ("retry", "server") and case.group in DEFAULT_SHARES:
+            return f"sends a share for {case.group} by itself"
         if turn == ("retry", "client") and case.group not in CURVES.values():
             return f"cannot be told to take {case.group} alone"
         return None
@@ -68,8 +68,8 @@ class Utls(PythonPeer):
                 return "offers no P-521"
             if (case.version, case.scenario) == ("1.3", "resumed"):
                 return "as client it offers no session of TLS 1.3"
-            if case.scenario == "retry" and case.group == "X25519":
-                return "sends a share for X25519 by itself"
+            if case.scenario == "retry" and case.group in DEFAULT_SHARES:
+                return f"sends a share for {case.group} by itself"
         verifies = case.role == "server" or case.scenario == "client-auth"
         if verifies and case.kind in ("p521", "ed25519"):
             return f"offers no signature scheme of {case.kind}"
@@ -94,8 +94,8 @@ class Rtls(PythonPeer):
         if case.scenario == "retry":
             if case.role == "client":
                 return "cannot be told to take one group alone"
-            if case.group == "X25519":
-                return "sends a share for X25519 by itself"
+            if case.group in DEFAULT_SHARES:
+                return f"sends a share for {case.group} by itself"
         if case.scenario == "resumed":
             return "the module keeps no sessions"
         if (case.version, case.kind) == ("1.2", "p521"):

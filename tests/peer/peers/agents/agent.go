@@ -1,4 +1,8 @@
 // An agent on crypto/tls of Go; common.py tells what an agent does.
+//
+// A program without a module gets the defaults of an older Go.
+//
+//go:debug tlsmlkem=1
 package main
 
 import (

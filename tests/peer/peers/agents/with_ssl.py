@@ -13,6 +13,7 @@ CURVES = {
     "P-256": "prime256v1",
     "P-384": "secp384r1",
     "P-521": "secp521r1",
+    "X25519MLKEM768": "X25519MLKEM768",
 }
 
 
