@@ -7,6 +7,7 @@ pyssl does, with the interval of the ratio; costs of both sides stacked.
 from __future__ import annotations
 
 from html import escape
+from statistics import median
 from typing import Any
 
 from pyssl.bench.report import agreed, figure
@@ -245,9 +246,9 @@ def _costs(scenario: dict[str, Any]) -> str:
     rows += [
         (name, row["cost_us"]) for name, row in scenario["limits"].items()
     ]
-    least = min(sum(cost.values()) for _, cost in rows)
     # One that is very slow would leave no room for the others.
-    most = min(max(sum(cost.values()) for _, cost in rows), least * 6)
+    usual = median(sum(cost.values()) for _, cost in rows)
+    most = min(max(sum(cost.values()) for _, cost in rows), usual * 4)
     scale = (_WIDTH - _LEFT - _RIGHT) / most
     parts = []
     for number, (name, cost) in enumerate(rows):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import warnings
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import version
@@ -195,7 +196,10 @@ class TlslitePeer(Peer):
 
     def __init__(self) -> None:
         """Find the package."""
-        self._api = import_module("tlslite.api")
+        with warnings.catch_warnings():
+            # It asks for asyncore, which warns where it still exists.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._api = import_module("tlslite.api")
 
     def versions(self) -> dict[str, str]:
         """Name the libraries at work."""
