@@ -24,10 +24,11 @@ sys.exit(not os.path.exists(p))'
 }
 
 has_libc() { # the compiler alone does not bring the C library's headers
-    echo '#include <stdlib.h>' | "${CC:-cc}" -E -
+    echo "#include <stdlib.h>" | ${CC:-cc} -E -
 }
 
-need gcc command -v "${CC:-cc}"
+cc=${CC:-cc}
+need gcc command -v "${cc##* }"
 need libc6-dev has_libc
 need pkg-config command -v pkg-config
 need libssl-dev pkg-config --exists libcrypto

@@ -392,11 +392,15 @@ const pys_ext pys_ext_authorities = {
 
 /* ---- post_handshake_auth ----------------------------------------------- */
 
+/* Asked for by SSL_set_post_handshake_auth(3), or by the verify mode. */
 static bool
 post_client_offer(pys_hs *hs, pys_where where)
 {
+    const pys_settings *set = hs->conn->set;
+
     return where == PYS_IN_CH && offers_13(hs) &&
-        hs->conn->set->numbers[PYS_POST_HANDSHAKE_AUTH] != 0;
+        (set->numbers[PYS_POST_HANDSHAKE_AUTH] != 0 ||
+            pys_setting(set, PYS_VERIFY_MODE, PYS_VERIFY_POST));
 }
 
 /* RFC 8446 4.2.6: empty. */

@@ -542,6 +542,16 @@ def test_offer_is_the_clients_and_switched_by_either(holder: str) -> None:
         p.SSL_set_post_handshake_auth(client, "yes")  # type: ignore[arg-type]
 
 
+@clause("VFY-1", "VFY-21")
+def test_mode_post_handshake_of_a_client_is_an_offer() -> None:
+    client_ctx, server_ctx = contexts(offer=False)
+    p.SSL_CTX_set_verify(client_ctx, PEER | POST, None)
+    client, server = make_ends(client_ctx, server_ctx)
+    MemLink(client, server).established()
+
+    assert p.SSL_verify_client_post_handshake(server) == 1
+
+
 # ---- the end of the connection ---------------------------------------------
 
 
