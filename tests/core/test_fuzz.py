@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.fuzz import __main__ as fuzz, seed
 
 
@@ -22,3 +24,14 @@ def test_first_inputs_come_from_the_vectors() -> None:
     assert all(text[0] == 1 for text in hellos)
     assert all(seed.is_message(text) for text in seed.messages())
     assert {text[0] for text in seed.messages()} >= {1, 2, 4, 8, 11, 15, 20}
+
+
+def test_programs_get_certificates_and_first_inputs(tmp_path: Path) -> None:
+    fuzz.certificates(tmp_path / "certificates.c")
+    seed.write(tmp_path)
+
+    text = (tmp_path / "certificates.c").read_text("utf-8")
+    assert text.count("BEGIN") == 3
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {
+        target.corpus for target in fuzz.TARGETS.values()
+    }

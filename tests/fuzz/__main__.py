@@ -30,7 +30,7 @@ BUILD = ROOT / "build" / "fuzz"
 CORPUS = HERE / "corpus"
 
 # By its path: the package needs a core, which this may be the first to build.
-pki = load("pyssl/bench/pki.py")
+PKI = load("pyssl/bench/pki_data.py").DATA["p256"]
 
 SANITIZE = "address,undefined"
 FLAGS = [
@@ -160,9 +160,9 @@ def link(
 def certificates(path: Path) -> None:
     """Write the certificates of the benchmark as C text."""
     texts = {
-        "fuzz_ca": pki.CA_PEM,
-        "fuzz_leaf": pki.LEAF_PEM,
-        "fuzz_key": pki.LEAF_KEY_PEM,
+        "fuzz_ca": PKI["root"],
+        "fuzz_leaf": PKI["leaf1"],
+        "fuzz_key": PKI["key"],
     }
     lines = ['#include "fuzz.h"', ""]
     for name, text in texts.items():

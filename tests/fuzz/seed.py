@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.build_core import load
 
-pki = load("pyssl/bench/pki.py")
+PKI = load("pyssl/bench/pki_data.py").DATA["p256"]
 
 HERE = Path(__file__).resolve().parent
 VECTORS = HERE.parent / "vectors"
@@ -124,10 +124,10 @@ def message_inputs() -> Iterator[bytes]:
 
 def parts() -> Iterator[bytes]:
     """Give what is read without a connection."""
-    for text in (pki.CA_PEM, pki.LEAF_PEM):
+    for text in (PKI["root"], PKI["leaf1"]):
         yield bytes([CERTIFICATE]) + der(text)
         yield bytes([PEM]) + text.encode()
-    yield bytes([PEM]) + pki.LEAF_KEY_PEM.encode()
+    yield bytes([PEM]) + PKI["key"].encode()
     for text in list(records())[:12]:
         yield bytes([RECORD, 0]) + text
         yield bytes([RECORD, 1]) + text
