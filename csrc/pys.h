@@ -213,6 +213,8 @@ typedef struct pys_ticket_setup {
  */
 typedef struct pys_cache pys_cache;
 pys_cache *pys_settings_cache(const pys_settings *s);
+pys_cache *pys_cache_up_ref(pys_cache *c);
+void pys_cache_free(pys_cache *c);
 /*
  * Most sessions kept; 0: no bound but memory. Default 20480. Those above a
  * new bound stay until pys_cache_excess takes them.

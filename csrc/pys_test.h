@@ -162,8 +162,6 @@ pys_session *pys_test_ticket_open(pys_ticket_keys *k, const uint8_t *p,
 
 /* session/cache.h; the rest of it is in pys.h. */
 pys_cache *pys_cache_new(void);
-pys_cache *pys_cache_up_ref(pys_cache *c);
-void pys_cache_free(pys_cache *c);
 pys_session *pys_test_cache_find(pys_cache *c, const uint8_t *p, size_t n);
 bool pys_cache_first_use(pys_cache *c, const uint8_t id[32], int64_t now_ms,
     int64_t window_ms, int64_t life_ms);

@@ -281,8 +281,7 @@ class SSL_CTX(NoticeCalls):
         if not hasattr(self, "_ex"):
             return
         settings, self._settings = self._settings, None
-        if settings is not None and self._remove_session is not None:
-            self._flush(settings, 0)
+        self._give_up_cache(settings is not None)
         if self._registry.watched:
             self._registry.gone(self, self._ex)
 

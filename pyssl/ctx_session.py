@@ -48,6 +48,7 @@ class SessionCalls(Identities):
     __slots__ = (
         "_counts",
         "_get_session",
+        "_kept_cache",
         "_new_session",
         "_remove_session",
         "_ticket_key",
@@ -59,6 +60,8 @@ class SessionCalls(Identities):
         """Begin without callbacks."""
         self._new_session: NewSessionCallback | None = None
         self._remove_session: RemoveSessionCallback | None = None
+        # A counted reference that no collector frees before __del__ ran.
+        self._kept_cache: Any = None
         self._get_session: GetSessionCallback | None = None
         self._ticket_key: TicketKeyCallback | None = None
         self._counts: dict[str, int] = {}
@@ -181,9 +184,22 @@ class SessionCalls(Identities):
         self._flush(settings, tm)
 
     def _flush(self, settings: Any, tm: int) -> None:
-        cache = lib.pys_settings_cache(settings)
+        self._flush_cache(lib.pys_settings_cache(settings), tm)
+
+    def _flush_cache(self, cache: Any, tm: int) -> None:
         if cache != ffi.NULL:
             self._drop_all(lambda: lib.pys_cache_expire(cache, tm))
+
+    def _give_up_cache(self, flush: bool) -> None:
+        """Tell of what the cache has, and drop the kept reference."""
+        cache, self._kept_cache = self._kept_cache, None
+        if cache is None:
+            return
+        try:
+            if flush and self._remove_session is not None:
+                self._flush_cache(cache, 0)
+        finally:
+            lib.pys_cache_free(cache)
 
     def _drop_all(self, take: Callable[[], Any]) -> None:
         """Let go of what take gives, whatever the callback raises."""
@@ -341,7 +357,11 @@ class SessionCalls(Identities):
         Source: SSL_CTX_sess_set_get_cb(3); contract SESS-8.
         """
         self._snapshot()
-        self._remove_session = _callback(cb)
+        told = _callback(cb)
+        with self._lock:
+            if told is not None and self._kept_cache is None:
+                self._kept_cache = lib.pys_cache_up_ref(self._cache())
+            self._remove_session = told
 
     def sess_get_remove_cb(self) -> RemoveSessionCallback | None:
         """Give who hears of sessions that go."""

@@ -10,8 +10,6 @@
 
 /* What applications may do with a cache is declared in pys.h. */
 PYS_MUST pys_cache *pys_cache_new(void);
-pys_cache *pys_cache_up_ref(pys_cache *c);
-void pys_cache_free(pys_cache *c);
 /* A new reference, or NULL. Expired ones are found, too: see `made`. */
 PYS_MUST pys_session *pys_cache_find(pys_cache *c, pys_rd id);
 

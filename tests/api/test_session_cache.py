@@ -347,6 +347,36 @@ def test_cache_of_a_server_is_bounded() -> None:
 # ---- remove_cb --------------------------------------------------------------
 
 
+@clause("SESS-8", "CTX-4")
+@pytest.mark.parametrize("settings_first", [True, False])
+def test_context_in_a_cycle_tells_what_its_cache_had(
+    settings_first: bool,
+) -> None:
+    """The collector may free the core's settings before the context."""
+    gone: list[Any] = []
+    session = visit(contexts(TLS12))[0]
+    gc.collect()
+    ctx = p.SSL_CTX(p.TLS_method())
+    p.SSL_CTX_sess_set_remove_cb(ctx, lambda _, s: gone.append(s))
+    assert p.SSL_CTX_add_session(ctx, session) == 1
+    index = p.SSL_CTX_get_ex_new_index(0, None, None, None, None)
+    p.SSL_CTX_set_ex_data(ctx, index, [ctx])
+    # What is collected last goes to the end of the collector's list.
+    handle = ctx._settings
+    box = [ctx if settings_first else handle]
+    if settings_first:
+        del ctx
+        gc.collect()
+        del handle
+    else:
+        gc.collect()
+        del handle, ctx
+    box.clear()
+    gc.collect()
+
+    assert [s.get_id() for s in gone] == [session.get_id()]
+
+
 @pytest.mark.parametrize("how", ["free", "collect"])
 @clause("SESS-8", "CTX-4")
 def test_remove_callback_hears_of_all_when_the_context_goes(how: str) -> None:
