@@ -264,6 +264,8 @@ ctx_run(X509_STORE_CTX *ctx, const pys_verify_job *job, pys_verdict *v)
             v->result = error != X509_V_OK ? error : X509_V_ERR_UNSPECIFIED;
             v->depth = X509_STORE_CTX_get_error_depth(ctx);
         }
+        /* The events are not all of it: whoever judges them must fail. */
+        v->lost = true;
     }
     return keep_peername(ctx, v) && keep_path(ctx, job, v);
 }

@@ -44,7 +44,7 @@ typedef struct pys_verdict {
     int depth;   /* where the result arose; -1 if it passed */
     pys_verify_event events[PYS_EVENTS_MAX];
     size_t n_events;
-    bool lost; /* there were more events than that */
+    bool lost; /* more events than that, or libcrypto gave up by itself */
     pys_cert **path; /* if asked for: leaf first, as far as it was built */
     size_t n_path;
     char *peername; /* what matched, owned; NULL if none was asked for */
