@@ -8,10 +8,12 @@ builds); without it the plain test core is brought up to date here. With
 
 from __future__ import annotations
 
+import faulthandler
 import importlib.machinery
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,10 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 MODULE = "pyssl._pyssl"
+_LOG = pytest.StashKey[Any]()
+# Seconds that a test may take: one that hangs ends its process, with the
+# stack of every thread in the log, and is told as failed.
+PATIENCE = int(os.environ.get("PYSSL_TEST_PATIENCE", "600"))
 INSTALLED = os.environ.get("PYSSL_TEST_CORE") == "installed"
 
 
@@ -57,6 +63,24 @@ else:
         _load_core()
     except (RuntimeError, OSError, ImportError) as e:
         pytest.exit(f"the test core cannot be used: {e}", returncode=3)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the real stderr: a test's is captured."""
+    log = os.fdopen(os.dup(2), "w", encoding="utf-8")
+    config.stash[_LOG] = log
+    config.add_cleanup(log.close)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let no test hang."""
+    log = item.config.stash[_LOG]
+    faulthandler.dump_traceback_later(PATIENCE, exit=True, file=log)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def pytest_make_parametrize_id(val: Any, argname: str) -> Any:
