@@ -1,10 +1,13 @@
-"""Memory of idle connections: each peer in a process of its own.
+"""Memory of connections and contexts: each peer in a process of its own.
 
     python -m pyssl.bench.memory PEER SECONDS SETUP
+    python -m pyssl.bench.memory PEER COUNT FILE
 
-prints what it found as JSON. What is counted is the resident memory of the
-whole process, so that a library's own allocator is seen too; a few pairs
-come first, for what is allocated once.
+print what they found as JSON: of idle pairs, and of so many contexts that
+trust a file. What is counted is the resident memory of the whole process, so
+that a library's own allocator is seen too. A few pairs come first, for what
+is allocated once; before contexts comes nothing, for what they share, such
+as a store of certificates, is part of what they take.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from collections.abc import Sequence
 from time import perf_counter, perf_counter_ns, process_time_ns
 from typing import NamedTuple
 
-from pyssl.bench.peers.base import FailedError, Setup, SkipError
+from pyssl.bench.peers.base import FailedError, Peer, Setup, SkipError
 
 _FIRST = 64
 _PAIRS = 1000
@@ -27,9 +30,9 @@ _PATIENCE = 120.0
 
 
 class Held(NamedTuple):
-    """What was held, and what it took: bytes a pair."""
+    """What was held, and what it took: bytes for each."""
 
-    pairs: int
+    done: int
     cpu_ns: int
     wall_ns: int
     size: float
@@ -47,12 +50,31 @@ def in_process(peer: str, setup: Setup, seconds: float) -> Held:
         FailedError: the process failed.
         SkipError: the system does not tell.
     """
+    return _measured(peer, str(seconds), json.dumps(setup))
+
+
+def contexts_in_process(peer: str, count: int, path: str) -> Held:
+    """Measure a peer's contexts in another process.
+
+    Args:
+        peer: A key of PEERS.
+        count: Contexts that are held at a time.
+        path: The file of certificates that each trusts.
+
+    Errors:
+        FailedError: the process failed.
+        SkipError: the system does not tell.
+    """
+    return _measured(peer, str(count), path)
+
+
+def _measured(*words: str) -> Held:
+    """Run this module as a process."""
     if not os.path.exists("/proc/self/statm"):
         raise SkipError("the system has no /proc/self/statm")
-    command = [sys.executable, "-m", __name__, peer, str(seconds)]
     try:
         done = subprocess.run(
-            [*command, json.dumps(setup)],
+            [sys.executable, "-m", __name__, *words],
             check=False,
             capture_output=True,
             text=True,
@@ -73,18 +95,30 @@ def resident() -> int:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Hold connections of the peer, and print what they take."""
+    """Hold connections or contexts of the peer; print what they take."""
     from pyssl.bench.peers import find_peers
-    from pyssl.bench.scenarios import handshake
 
-    name, seconds, setup = argv
+    name, number, what = argv
     found, missing = find_peers([name])
     if not found:
         raise ImportError(missing[name])
-    stage = found[0].stage(Setup(*json.loads(setup)))
+    found[0].versions()  # loads all of the package
+    if what.startswith("["):
+        setup = Setup(*json.loads(what))
+        held = _pairs(found[0], setup, float(number))
+    else:
+        held = _contexts(found[0], int(number), what)
+    print(json.dumps(held))
+
+
+def _pairs(peer: Peer, setup: Setup, seconds: float) -> Held:
+    """Hold idle connections."""
+    from pyssl.bench.scenarios import handshake
+
+    stage = peer.stage(setup)
     held = [handshake(stage) for _ in range(_FIRST)]
     gc.collect()
-    before, until = resident(), perf_counter() + float(seconds)
+    before, until = resident(), perf_counter() + seconds
     wall, cpu = perf_counter_ns(), process_time_ns()
     for count in range(_PAIRS):
         if count >= _LEAST and perf_counter() > until:
@@ -93,8 +127,18 @@ def main(argv: Sequence[str]) -> None:
     cpu, wall = process_time_ns() - cpu, perf_counter_ns() - wall
     gc.collect()
     pairs = len(held) - _FIRST
-    size = (resident() - before) / pairs
-    print(json.dumps(Held(pairs, cpu, wall, size)))
+    return Held(pairs, cpu, wall, (resident() - before) / pairs)
+
+
+def _contexts(peer: Peer, count: int, path: str) -> Held:
+    """Hold contexts; all that came with the first is counted."""
+    gc.collect()
+    before = resident()
+    wall, cpu = perf_counter_ns(), process_time_ns()
+    held = [peer.trust(path) for _ in range(count)]
+    cpu, wall = process_time_ns() - cpu, perf_counter_ns() - wall
+    gc.collect()
+    return Held(count, cpu, wall, (resident() - before) / len(held))
 
 
 if __name__ == "__main__":

@@ -300,6 +300,20 @@ def _contexts(peer: Peer, path: str, seconds: float) -> Sample:
     return Sample(count, cpu, wall, {})
 
 
+def _holds(count: int, setup: Setup, peer: Peer) -> Prepared:
+    """See that the file can be read; a process of its own holds contexts."""
+    path = system_bundle()
+    _trusts(setup, peer)
+    return Prepared(None, partial(_held, count, path, peer))
+
+
+def _held(count: int, path: str, peer: Peer, seconds: float) -> Sample:
+    """Hold contexts in another process: always so many."""
+    del seconds
+    found = memory.contexts_in_process(peer.name, count, path)
+    return Sample(found.done, found.cpu_ns, found.wall_ns, {}, found.size)
+
+
 def _idles(setup: Setup, peer: Peer) -> Prepared:
     """See that handshakes work; a process of its own does them."""
     only(not peer.handshakes_only, "the same as pyssl here")
@@ -310,7 +324,7 @@ def _idles(setup: Setup, peer: Peer) -> Prepared:
 def _idle(setup: Setup, peer: Peer, seconds: float) -> Sample:
     """Hold connections in another process."""
     found = memory.in_process(peer.name, setup, max(seconds * 100, 2.0))
-    return Sample(found.pairs, found.cpu_ns, found.wall_ns, {}, found.size)
+    return Sample(found.done, found.cpu_ns, found.wall_ns, {}, found.size)
 
 
 # ---- the list --------------------------------------------------------------
@@ -319,6 +333,7 @@ _GROUPS = {
     "secp256r1": "P-256",
     "mlkem768": "X25519MLKEM768",
 }
+_HELD = 100  # contexts
 _SIZES = {"16k": 16384, "1400": 1400, "64": 64}
 
 
@@ -427,6 +442,29 @@ SCENARIOS = (
         Setup(),
         _trusts,
         core=True,
+    ),
+    Scenario(
+        "context-memory",
+        f"memory of a client context with the system's CA bundle, of {_HELD} "
+        "held at a time; what they share is counted",
+        "KiB/context",
+        1 / 1024,
+        Setup(),
+        partial(_holds, _HELD),
+        core=True,
+        less=True,
+        rounds=3,
+    ),
+    Scenario(
+        "context-first",
+        "memory of the first client context with the system's CA bundle, and "
+        "all that a package sets up with it",
+        "KiB",
+        1 / 1024,
+        Setup(),
+        partial(_holds, 1),
+        less=True,
+        rounds=3,
     ),
     Scenario(
         "memory",
