@@ -116,6 +116,8 @@ bench: $(STAMPS)/build
 		--only-binary :all: 'pyssl-tls[bench]'
 	$(PY) -m pyssl.bench $(ARGS)
 
+# With the system's libcrypto and with the wheel's, against tests/bench/guard.json;
+# ARGS=--accept writes the counts there, ARGS=--system leaves the wheel's out.
 #: bench-check  counts instructions of the main paths (ARGS=--accept)
 bench-check: $(STAMPS)/build
 	command -v valgrind >/dev/null || WITH=valgrind sh wheels/system.sh

@@ -1,19 +1,25 @@
 """Counts the core's own instructions on its main paths: make bench-check.
 
-    python -m tests.bench.guard [--accept]
+    python -m tests.bench.guard [--system] [--accept]
 
-A driver in C goes through each path under callgrind. Only what our own code
-executes is counted, not libcrypto's, which differs from processor to
-processor; so the counts repeat. They still depend on the compiler and on
-what libcrypto is asked for, so a baseline is kept for each pair in
-guard.json. The run fails if a path has grown by more than 3 %; where there
-is no baseline, it says so. --accept writes the counts as the new baseline.
+A driver in C goes through each path under callgrind, once with the libcrypto
+that pkg-config finds and once with the wheel's (wheels/libcrypto.py builds
+it if the cache has none; --system leaves it out). PYSSL_LIBCRYPTO=PREFIX
+counts with that prefix alone.
+
+Only what our own code executes is counted, not libcrypto's, which differs
+from processor to processor; so the counts repeat. They still depend on the
+compiler and on what libcrypto is asked for, so a baseline is kept for each
+pair in guard.json, and chosen by the names of both. The run fails if a path
+has grown by more than 3 %; where there is no baseline, it says so. --accept
+writes the counts of both as the new baselines.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import re
 import shutil
@@ -22,6 +28,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Optional
 
 from pyssl.bench import pki
 from tests import build_core
@@ -46,40 +53,106 @@ class MissingError(Exception):
     """Something that the count needs is not on this machine."""
 
 
-def build() -> tuple[Path, str]:
+def prefixes(system: bool) -> list[Optional[Path]]:
+    """List what to count with: prefixes, None for the system's libcrypto.
+
+    Args:
+        system: The wheel's is left out.
+
+    Errors:
+        MissingError: the wheel's libcrypto is not to be had.
+    """
+    named = os.environ.get("PYSSL_LIBCRYPTO")
+    if named:
+        return [Path(named)]
+    if system:
+        return [None]
+    wheel = build_core.load("wheels/libcrypto.py")
+    cache = os.environ.get("PYSSL_CACHE", "~/.cache/pyssl")
+    try:
+        found = wheel.libcrypto(Path(cache).expanduser(), os.cpu_count() or 1)
+    except (OSError, RuntimeError, subprocess.SubprocessError) as e:
+        words = f"the wheel's libcrypto is not to be had: {e}"
+        raise MissingError(f"{words} (ARGS=--system goes without)") from e
+    return [None, found]
+
+
+def build(prefix: Optional[Path]) -> tuple[Path, str]:
     """Compile the core as it ships, and the driver.
+
+    Args:
+        prefix: Of a static libcrypto; None for the system's.
 
     Returns:
         The program, and the name of its baseline.
-
-    Errors:
-        MissingError: libcrypto would be inside the program.
     """
     recipe = build_core.recipe
-    found = recipe.crypto()
-    if found.objects:
-        raise MissingError("a static libcrypto would be counted too")
-    (FOLDER / "obj").mkdir(parents=True, exist_ok=True)
+    found = (
+        recipe._crypto_shared()
+        if prefix is None
+        else recipe._crypto_static(prefix)
+    )
+    compiler = build_core._compiler()
+    kind = " static" if found.objects else ""
+    name = f"libcrypto {found.version}{kind}, {made_by(compiler)}"
+    folder = FOLDER / re.sub(r"[^\w.]+", "-", name)
+    (folder / "obj").mkdir(parents=True, exist_ok=True)
     flags = [
         *recipe.C_FLAGS,
         *recipe.C_FLAGS_OPT,
         "-pthread",
         f'-DPYS_VERSION="{recipe.version()}"',
-        "-DPYS_STATIC=0",
+        f"-DPYS_STATIC={int(bool(found.objects))}",
         f"-I{build_core.ROOT / 'csrc'}",
         *found.include,
     ]
     sources = [build_core.ROOT / name for name in recipe.sources()]
     objects = [
-        str(build_core._compile(FOLDER, one, flags, False)[0])
+        str(build_core._compile(folder, one, flags, False)[0])
         for one in [*sources, HERE / "guard.c"]
     ]
-    program = FOLDER / "guard"
-    compiler = build_core._compiler()
+    program = folder / "guard"
     build_core._run(
-        [*compiler, "-pthread", "-o", str(program), *objects, *found.link]
+        [
+            *compiler,
+            "-pthread",
+            "-o",
+            str(program),
+            *objects,
+            *apart(compiler, folder, found),
+            *found.link,
+        ]
     )
-    return program, f"libcrypto {found.version}, {made_by(compiler)}"
+    return program, name
+
+
+def apart(compiler: list[str], folder: Path, found: Any) -> list[str]:
+    """Make a static libcrypto an object file of its own, to be told apart.
+
+    Returns:
+        What to link the driver with; nothing for a shared libcrypto.
+    """
+    if not found.objects:
+        return []
+    library = folder / "libkept.so"
+    sources = [Path(one) for one in found.objects]
+    newest = max(one.stat().st_mtime_ns for one in sources)
+    if not library.exists() or library.stat().st_mtime_ns < newest:
+        build_core._run(
+            [
+                *compiler,
+                "-shared",
+                "-o",
+                str(library),
+                "-Wl,-Bsymbolic",
+                "-Wl,--whole-archive",
+                *found.objects,
+                "-Wl,--no-whole-archive",
+                "-pthread",
+                "-ldl",
+            ]
+        )
+    return [str(library), f"-Wl,-rpath,{folder}"]
 
 
 def made_by(compiler: list[str]) -> str:
@@ -182,31 +255,48 @@ def main() -> int:
         0; 1 if a path has grown too much; 2 if nothing can be counted.
     """
     parser = argparse.ArgumentParser(description="Count instructions.")
-    parser.add_argument(
-        "--accept", action="store_true", help="keep the counts as baseline"
-    )
-    accept = parser.parse_args().accept
+    add = parser.add_argument
+    add("--accept", action="store_true", help="keep the counts as baseline")
+    add("--system", action="store_true", help="not with the wheel's libcrypto")
+    options = parser.parse_args()
+    kept = json.loads(STORE.read_text("utf-8")) if STORE.exists() else {}
+    good = True
     try:
-        program, name = build()
-        with pki.as_files("p256") as files:
-            counts = {
-                path: round(count(program, path, files)) for path in PATHS
-            }
+        for prefix in prefixes(options.system):
+            name, counts = measure(prefix)
+            good &= tell(name, counts, kept.get(name))
+            kept[name] = counts
     except MissingError as e:
         print(e, file=sys.stderr)
         return 2
-    kept = json.loads(STORE.read_text("utf-8")) if STORE.exists() else {}
-    lines, good = judge(counts, kept.get(name, {}))
+    if options.accept:
+        STORE.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+        return 0
+    return 0 if good else 1
+
+
+def measure(prefix: Optional[Path]) -> tuple[str, dict[str, float]]:
+    """Count every path; gives the name of the baseline, too."""
+    program, name = build(prefix)
+    with pki.as_files("p256") as files:
+        return name, {
+            path: round(count(program, path, files)) for path in PATHS
+        }
+
+
+def tell(
+    name: str,
+    counts: dict[str, float],
+    baseline: Optional[dict[str, float]],
+) -> bool:
+    """Print how counts compare; answers whether none has grown too much."""
+    lines, good = judge(counts, baseline or {})
     print(f"our own instructions, {name}:")
     for line in lines:
         print(f"  {line}")
-    if accept:
-        kept[name] = counts
-        STORE.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
-        return 0
-    if name not in kept:
-        print("there is no baseline for these: --accept makes one")
-    return 0 if good else 1
+    if baseline is None:
+        print("  there is no baseline for these: --accept makes one")
+    return good
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,7 +79,8 @@ def test_machine_without_the_tool_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["guard"])
-    monkeypatch.setattr(guard, "build", lambda: ("guard", "name"))
+    monkeypatch.setattr(guard, "prefixes", lambda _: [None])
+    monkeypatch.setattr(guard, "build", lambda _: ("guard", "name"))
     monkeypatch.setattr(guard.shutil, "which", lambda _: None)
 
     assert guard.main() == 2
@@ -92,14 +94,18 @@ def test_main_keeps_and_compares(
 ) -> None:
     counts = dict.fromkeys(guard.PATHS, 100.0)
     monkeypatch.setattr(guard, "STORE", tmp_path / "guard.json")
-    monkeypatch.setattr(guard, "build", lambda: ("guard", "libcrypto 9"))
+    both = [None, Path("/prefix")]
+    monkeypatch.setattr(guard, "prefixes", lambda _: both)
+    monkeypatch.setattr(guard, "build", lambda one: ("guard", f"of {one}"))
     monkeypatch.setattr(guard, "count", lambda _, path, __: counts[path])
 
     monkeypatch.setattr("sys.argv", ["guard"])
     assert guard.main() == 0
-    assert "there is no baseline" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("there is no baseline") == 2
     monkeypatch.setattr("sys.argv", ["guard", "--accept"])
     assert guard.main() == 0
+    kept = json.loads((tmp_path / "guard.json").read_text("utf-8"))
+    assert kept == {"of None": counts, "of /prefix": counts}
     monkeypatch.setattr("sys.argv", ["guard"])
     assert guard.main() == 0
     counts["bulk"] = 104.0
@@ -107,12 +113,46 @@ def test_main_keeps_and_compares(
     assert "bulk" in capsys.readouterr().out
 
 
-def test_driver_goes_through_every_path() -> None:
-    try:
-        program, name = guard.build()
-    except guard.MissingError as e:
-        pytest.skip(str(e))
+def test_prefixes_are_the_system_and_the_wheels(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Wheel:
+        @staticmethod
+        def libcrypto(cache: Path, jobs: int) -> Path:
+            if str(cache) == "/none":
+                raise RuntimeError("no source")
+            return cache / "made"
+
+    monkeypatch.delenv("PYSSL_LIBCRYPTO", raising=False)
+    monkeypatch.setenv("PYSSL_CACHE", "/cache")
+    monkeypatch.setattr(guard.build_core, "load", lambda _: Wheel)
+    assert guard.prefixes(True) == [None]
+    assert guard.prefixes(False) == [None, Path("/cache/made")]
+    monkeypatch.setenv("PYSSL_CACHE", "/none")
+    monkeypatch.setattr("sys.argv", ["guard"])
+    assert guard.main() == 2
+    assert "no source (ARGS=--system" in capsys.readouterr().err
+    monkeypatch.setenv("PYSSL_LIBCRYPTO", "/mine")
+    assert guard.prefixes(False) == [Path("/mine")]
+
+
+def wheels_prefix() -> Path:
+    """Give the wheel's libcrypto if it was built before."""
+    wheel = guard.build_core.load("wheels/libcrypto.py")
+    cache = os.environ.get("PYSSL_CACHE", "~/.cache/pyssl")
+    version = wheel.pin()["version"]
+    name = f"libcrypto-{version}-{wheel.recipe()}"
+    found = Path(cache).expanduser() / name
+    if not (found / "done").exists():
+        pytest.skip("the wheel's libcrypto has not been built here")
+    return found
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_driver_goes_through_every_path(static: bool) -> None:
+    program, name = guard.build(wheels_prefix() if static else None)
     assert name.startswith("libcrypto ")
+    assert (" static, " in name) is static
     with pki.as_files("p256") as files:
         ends = [files.root, files.server, files.server_key]
         for path in guard.PATHS:
