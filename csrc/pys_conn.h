@@ -139,6 +139,12 @@ const char *pys_conn_peername(const pys_conn *c);
 /* The session to offer (takes a reference), or the one in use. */
 void pys_conn_set_session(pys_conn *c, pys_session *s);
 pys_session *pys_conn_session(const pys_conn *c); /* new ref, or NULL */
+/*
+ * Gives the session in use up, if there is one: it is resumed no more and
+ * leaves the cache. Unless anyway, only if the connection ends without a
+ * close_notify of ours (SSL_clear(3)). Says whether a session was given up.
+ */
+bool pys_conn_retire(pys_conn *c, bool anyway);
 /* Sessions that came to be, oldest first: a new reference, or NULL. */
 void pys_conn_keep_fresh(pys_conn *c, bool on);
 pys_session *pys_conn_fresh_session(pys_conn *c);

@@ -313,23 +313,23 @@ class BioLife(Owner):
             self._outside(before)
 
     def __del__(self) -> None:
-        if getattr(self, "_dying", True):
+        try:
+            dying = self._dying
+        except AttributeError:  # it was never made
+            return
+        if dying:
             return
         self._dying = True
         self._refs = 0
-        if not self._goes_alone():
+        if (
+            not self._plain
+            or self._next is not None
+            or self._views
+            or self._registry.watched
+        ):
             self._destroy(collected=True)
-        elif self._holds <= 0:
+        elif self._holds <= 0:  # nobody is to hear of it, nothing is cut
             self._c = None
-
-    def _goes_alone(self) -> bool:
-        """Tell whether nobody is to hear of the end, and nothing is cut."""
-        return (
-            self._plain
-            and self._next is None
-            and not self._views
-            and not self._registry.watched
-        )
 
     def _park(self, raised: BaseException) -> None:
         """Keep the first exception until somebody can raise it (CV-7)."""

@@ -318,8 +318,7 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         """
 
         def do(conn: Any) -> int:
-            if self._ended_badly(conn):
-                self._retire_session(conn)
+            if self._retire_session(conn, anyway=False):
                 lib.pys_conn_set_session(conn, ffi.NULL)
             lib.pys_conn_clear(conn)
             self._started = False

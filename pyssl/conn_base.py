@@ -20,6 +20,7 @@ from pyssl.ctx import SSL_CTX
 from pyssl.exdata import ExCallback, Registry
 from pyssl.identity import Identities
 from pyssl.notices import NOBODY, Told
+from pyssl.session import SSL_SESSION, wrap
 from pyssl.settings import copy_settings
 
 T = TypeVar("T")
@@ -29,8 +30,10 @@ _COUNTING = allocate_lock()
 
 _new = lib.pys_conn_new
 _free = lib.pys_conn_free
+_retire = lib.pys_conn_retire
 _NO_ROLE = lib.PYS_NO_ROLE
 _NOTHING = lib.PYS_NOTHING
+_SESSIONS = SSL_SESSION._registry
 
 _ROLES = {
     lib.PYS_CLIENT: "client",
@@ -122,13 +125,15 @@ class ConnBase(Identities):
 
     def __del__(self) -> None:
         """Let go of the BIOs and run the free callbacks."""
-        if getattr(self, "_conn", None) is None:
+        try:
+            conn = self._conn
+        except AttributeError:  # it was never made
             return
-        if (
-            self._registry.watched
-            or self._ended_badly(self._conn)
-            or not release_plain(self._rbio, self._wbio)
-        ):
+        if conn is None:
+            return
+        if _retire(conn, False):
+            self._retired(conn)
+        if self._registry.watched or not release_plain(self._rbio, self._wbio):
             raise_parked(self._part())
         else:
             self._conn = self._settings = self._rbio = self._wbio = None
@@ -162,14 +167,15 @@ class ConnBase(Identities):
             with _COUNTING:
                 self._refs -= 1
                 last = self._refs == 0
-            released = self._part() if last else ()
+            released: tuple[BIO, ...] = ()
+            if last:
+                self._retire_session(self._conn, anyway=False)
+                released = self._part()
         self._raise_parked()
         raise_parked(released)
 
     def _part(self) -> tuple[BIO, ...]:
         """Take leave of everything; whoever is inside ends without BIOs."""
-        if self._ended_badly(self._conn):
-            self._retire_session(self._conn)
         conn, self._conn, self._settings = self._conn, None, None
         lib.pys_conn_set_bio(conn, ffi.NULL, ffi.NULL)
         rbio, self._rbio = self._rbio, None
@@ -185,11 +191,36 @@ class ConnBase(Identities):
         self._unsent = None
         return released
 
-    def _ended_badly(self, conn: Any) -> bool:
-        raise NotImplementedError
+    def _retire_session(self, conn: Any, *, anyway: bool = True) -> bool:
+        """Give up the session of a connection that ended badly (SD-14).
 
-    def _retire_session(self, conn: Any) -> None:
-        raise NotImplementedError
+        Args:
+            conn: The core's connection.
+            anyway: However it ended.
+
+        Returns:
+            Whether there was a session to be given up.
+        """
+        given_up = bool(_retire(conn, anyway))
+        if given_up:
+            self._retired(conn)
+        return given_up
+
+    def _retired(self, conn: Any) -> None:
+        """Tell who wants to hear of it that the session is given up."""
+        if self._session_ctx._remove_session is None and not _SESSIONS.watched:
+            return
+        session = wrap(lib.pys_conn_session(conn))
+        if session is not None:
+            self._guarded(self._session_ctx._tell_removed, session)
+
+    def _guarded(self, call: Any, *arguments: Any) -> None:
+        """Call what calls back; keep what it raises for later (CV-7)."""
+        try:
+            call(*arguments)
+        except BaseException as e:  # noqa: BLE001 - raised when C has unwound
+            if self._parked is None:
+                self._parked = e
 
     # ---- telling -----------------------------------------------------------
 

@@ -11,7 +11,6 @@ from pyssl.const import (
     ERR_LIB_SSL,
     SSL_R_NO_RENEGOTIATION,
     SSL_R_WRONG_SSL_VERSION,
-    SSL_SENT_SHUTDOWN,
     TLS1_3_VERSION,
 )
 from pyssl.notices import deliver
@@ -259,24 +258,3 @@ class Resumption(Info):
                 return
             self._session_ctx._count(_DROPS[why])
             self._guarded(self._session_ctx._gone, dropped[0])
-
-    def _guarded(self, call: Any, *arguments: Any) -> None:
-        """Call what calls back; keep what it raises for later (CV-7)."""
-        try:
-            call(*arguments)
-        except BaseException as e:  # noqa: BLE001 - raised when C has unwound
-            if self._parked is None:
-                self._parked = e
-
-    def _retire_session(self, conn: Any) -> None:
-        """Give up the session of a connection that ended badly (SD-14)."""
-        session = wrap(lib.pys_conn_session(conn))
-        if session is not None:
-            settings = lib.pys_conn_settings(conn)
-            self._guarded(self._session_ctx._retire, session, settings)
-
-    def _ended_badly(self, conn: Any) -> bool:
-        """Tell whether a connection is given up without close_notify."""
-        if lib.pys_conn_get_shutdown(conn) & SSL_SENT_SHUTDOWN:
-            return False
-        return lib.pys_conn_phase(conn) in (lib.PYS_OPEN, lib.PYS_DEAD)

@@ -20,6 +20,23 @@ pys_conn_session(const pys_conn *c)
     return pys_session_up_ref(c->session);
 }
 
+bool
+pys_conn_retire(pys_conn *c, bool anyway)
+{
+    int phase = atomic_load(&c->phase);
+
+    if (c->session == NULL)
+        return false;
+    if (!anyway &&
+        ((phase != PYS_OPEN && phase != PYS_DEAD) ||
+            (atomic_load(&c->closing) & PYS_SENT_SHUTDOWN) != 0))
+        return false;
+    pys_session_retire(c->session);
+    if (c->set->cache != NULL)
+        pys_session_free(pys_cache_remove(c->set->cache, c->session));
+    return true;
+}
+
 void
 pys_conn_keep_fresh(pys_conn *c, bool on)
 {
