@@ -40,8 +40,9 @@ prf_run(pys_hash *scratch, const pys_prf *what, pys_buf *text, uint8_t *out,
             memcpy(out, block, part);
         out += part;
         n -= part;
-        /* A(i + 1) = HMAC(secret, A(i)). */
-        ok = ok && prf_hmac(scratch, what, pys_rd_of(a, len), block);
+        /* A(i + 1) = HMAC(secret, A(i)); nobody needs one after the last. */
+        if (n != 0)
+            ok = ok && prf_hmac(scratch, what, pys_rd_of(a, len), block);
     }
     pys_wipe(block, sizeof(block));
     return ok;
