@@ -65,11 +65,18 @@ alloc_must_fail(void)
 }
 #endif
 
+/*
+ * The compiler cannot know which function this is, so no call is left out. The
+ * system's way to set bytes takes a fraction of OPENSSL_cleanse's time, and a
+ * handshake has tens of kilobytes to wipe.
+ */
+static void (*const volatile set_zero)(void *, size_t) = pys_zero;
+
 void
 pys_wipe(void *p, size_t n)
 {
-    if (p != NULL && n != 0)
-        OPENSSL_cleanse(p, n);
+    if (p != NULL)
+        set_zero(p, n);
 }
 
 bool
