@@ -126,6 +126,7 @@ enum pys_number {
     PYS_SPLIT_FRAGMENT, /* the same for application data */
     PYS_PAD_DATA, /* TLS 1.3: data padded to a multiple of it; 0: not */
     PYS_PAD_OTHER, /* the same for messages and alerts */
+    PYS_PAD_ASKED, /* TLS 1.3: 1: the application says how much instead */
     PYS_MAX_EARLY_DATA, /* said in tickets, bytes; 0: none */
     PYS_RECV_MAX_EARLY_DATA, /* most that is taken */
     PYS_STATUS_TYPE, /* client: 1 asks for an OCSP response */

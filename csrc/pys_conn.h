@@ -213,6 +213,18 @@ const uint8_t *pys_conn_scts(const pys_conn *c, size_t *n);
 /* SSL_key_update(3): 1 asks the peer for one too. */
 enum pys_io pys_conn_key_update(pys_conn *c, int request);
 
+/*
+ * Padding (RFC 8446 5.4) with PYS_PAD_ASKED: a call that has sealed something
+ * ends with PYS_IO_BIO for each record that waits for the answer; keep other
+ * writers out, answer, and call again. The type of its content and how much
+ * there is, the type included; -1 if none waits.
+ */
+int pys_conn_pad_asked(const pys_conn *c, size_t *n);
+/* The answer: zeros to add, fewer if so many do not fit. */
+void pys_conn_pad(pys_conn *c, size_t n);
+/* There is none: the connection fails, and nobody is asked any more. */
+void pys_conn_pad_failed(pys_conn *c);
+
 /* SSL_verify_client_post_handshake(3): the next call sends the request. */
 enum pys_io pys_conn_ask_auth(pys_conn *c);
 

@@ -176,6 +176,17 @@ SSL_CTX_set_block_padding = _ctx(
 SSL_CTX_set_block_padding_ex = _ctx(
     SSL_CTX.set_block_padding_ex, "SSL_CTX_set_block_padding_ex"
 )
+SSL_CTX_set_record_padding_callback = _ctx(
+    SSL_CTX.set_record_padding_callback, "SSL_CTX_set_record_padding_callback"
+)
+SSL_CTX_set_record_padding_callback_arg = _ctx(
+    SSL_CTX.set_record_padding_callback_arg,
+    "SSL_CTX_set_record_padding_callback_arg",
+)
+SSL_CTX_get_record_padding_callback_arg = _ctx(
+    SSL_CTX.get_record_padding_callback_arg,
+    "SSL_CTX_get_record_padding_callback_arg",
+)
 
 # ---- SSL_CTX: verification -------------------------------------------------
 
@@ -460,6 +471,15 @@ SSL_set_split_send_fragment = _ssl(
 SSL_set_block_padding = _ssl(SSL.set_block_padding, "SSL_set_block_padding")
 SSL_set_block_padding_ex = _ssl(
     SSL.set_block_padding_ex, "SSL_set_block_padding_ex"
+)
+SSL_set_record_padding_callback = _ssl(
+    SSL.set_record_padding_callback, "SSL_set_record_padding_callback"
+)
+SSL_set_record_padding_callback_arg = _ssl(
+    SSL.set_record_padding_callback_arg, "SSL_set_record_padding_callback_arg"
+)
+SSL_get_record_padding_callback_arg = _ssl(
+    SSL.get_record_padding_callback_arg, "SSL_get_record_padding_callback_arg"
 )
 
 # ---- SSL: verification -----------------------------------------------------

@@ -11,7 +11,7 @@ from __future__ import annotations
 from _thread import get_ident
 from typing import Any
 
-from pyssl import asks, err
+from pyssl import asks, err, padding
 from pyssl._ffi import ffi, lib, number, room, source
 from pyssl.conn_binding import Bindings
 from pyssl.conn_bio import Attached
@@ -86,6 +86,8 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         """Do what the core asks of a BIO that Python answers for."""
         if self._told is not None:
             deliver(self, self._conn, writing)
+        if writing and self._copied.padding is not None:
+            padding.answer(self, self._conn)
         bio = self._wbio if writing else self._rbio
         if bio is None:
             return

@@ -28,6 +28,7 @@ from pyssl.const import (
 )
 from pyssl.ctx import SSL_CTX, CertCallback, paired
 from pyssl.identity import SignCallback
+from pyssl.padding import Padding
 from pyssl.psk import PskCallbacks
 from pyssl.report import Report, make_report
 from pyssl.verify import VerifyCallback
@@ -180,6 +181,12 @@ class Info(ConnBase):
 
     def _keep_psk(self, psk: PskCallbacks) -> None:
         self._keep_copied(psk=psk)
+
+    def _padding(self) -> Padding | None:
+        return self._copied.padding
+
+    def _keep_padding(self, padding: Padding) -> None:
+        self._keep_copied(padding=padding)
 
     def _keep_copied(self, **others: Any) -> None:
         """Exchange callbacks, also while the handshake runs."""

@@ -23,6 +23,7 @@ from pyssl.identity import (
     read_file,
 )
 from pyssl.notices import callback
+from pyssl.padding import Padding
 from pyssl.pkey import EVP_PKEY
 from pyssl.psk import NO_PSK, PskCallbacks
 from pyssl.settings import copy_settings, new_fault
@@ -144,6 +145,7 @@ class Copied:
         verify: the callback of SSL_CTX_set_verify(3).
         judge: that of SSL_CTX_set_cert_verify_callback(3), and its argument.
         early: that of SSL_CTX_set_allow_early_data_cb(3), and its argument.
+        padding: who says how records are padded, and its argument.
         psk: who is asked for external PSKs.
         also: what the first context answers, once another took its place.
         only: what of the context's own questions counts, as PYS_ASKS bits.
@@ -159,6 +161,7 @@ class Copied:
         "hello",
         "judge",
         "only",
+        "padding",
         "psk",
         "signers",
         "verify",
@@ -175,6 +178,7 @@ class Copied:
         also: int = 0,
         only: int = -1,
         signers: dict[int, SignCallback] | None = None,
+        padding: Padding | None = None,
     ) -> None:
         """Put callbacks together; they are never exchanged."""
         self.also = also
@@ -186,6 +190,7 @@ class Copied:
         self.early = early
         self.signers = signers
         self.psk = psk
+        self.padding = padding
         self.asks = also
         self.asks |= 0 if cert is None else ASK_CERT
         self.asks |= 0 if hello is None else ASK_HELLO
@@ -205,6 +210,7 @@ class Copied:
             "early": self.early,
             "signers": self.signers,
             "psk": self.psk,
+            "padding": self.padding,
             "also": self.also,
             "only": self.only,
         }
@@ -481,6 +487,13 @@ class SSL_CTX(NoticeCalls):
             self._update_asks()
             if psk.server is not None or psk.find is not None:
                 self._cache()  # without a certificate, too
+
+    def _padding(self) -> Padding | None:
+        return self._copied.padding
+
+    def _keep_padding(self, padding: Padding) -> None:
+        with self._lock:
+            self._copied = self._copied.but(padding=padding)
 
     def get_verify_callback(self) -> VerifyCallback | None:
         """Give the callback, or None. Source: SSL_CTX_get_verify_mode(3)."""

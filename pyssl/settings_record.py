@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pyssl._ffi import lib, number
+from pyssl.notices import callback
+from pyssl.padding import Padding, PaddingCallback
 from pyssl.settings import Settings
 
 _FRAGMENT_MIN, _FRAGMENT_MAX = 512, 16384
@@ -104,3 +106,53 @@ class RecordSettings(Settings):
             return True
 
         return int(self._change(change))
+
+    # ---- padding by a callback ---------------------------------------------
+
+    def _padding(self) -> Padding | None:
+        """Give who is asked, or None if nobody ever was."""
+        raise NotImplementedError
+
+    def _keep_padding(self, padding: Padding) -> None:
+        """Take who is asked."""
+        raise NotImplementedError
+
+    def set_record_padding_callback(self, cb: PaddingCallback | None) -> int:
+        """Set who says how the protected records of TLS 1.3 are padded.
+
+        It is asked for each record that has room: of data, of messages and
+        of alerts. What the block sizes say does not count meanwhile. That
+        takes a call to Python for each record; `set_block_padding` does not.
+
+        Args:
+            cb: `cb(ssl, type, length, arg)` gives the bytes of padding, 0
+                or more; what does not fit is cut off. type: SSL3_RT_ALERT,
+                SSL3_RT_HANDSHAKE or SSL3_RT_APPLICATION_DATA. length: bytes
+                of content and its type. An exception, or anything but such
+                a number, ends the connection: nothing goes out unpadded.
+                None: the block sizes count again.
+
+        Returns:
+            1.
+
+        Source: SSL_CTX_set_record_padding_callback(3); RFC 8446 5.4;
+        contract PAD-2.
+        """
+        self._snapshot()
+        before = self._padding()
+        arg = None if before is None else before[1]
+        self._keep_padding((callback(cb), arg))
+        self._set_number(lib.PYS_PAD_ASKED, int(cb is not None))
+        return 1
+
+    def set_record_padding_callback_arg(self, arg: Any) -> None:
+        """Set what the padding callback gets as its arg."""
+        self._snapshot()
+        before = self._padding()
+        self._keep_padding((None if before is None else before[0], arg))
+
+    def get_record_padding_callback_arg(self) -> Any:
+        """Give what the padding callback gets as its arg; None at first."""
+        self._snapshot()
+        padding = self._padding()
+        return None if padding is None else padding[1]

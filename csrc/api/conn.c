@@ -5,6 +5,7 @@
 
 #include "api/io.h"
 #include "conn/notice.h"
+#include "conn/pad.h"
 #include "handshake/psk.h"
 
 /* Handshake bytes not yet whole: the longest message and a record more. */
@@ -106,6 +107,7 @@ pys_conn_clear(pys_conn *c)
     pys_post_free(c);
     half_clear(&c->flow[PYS_IN]);
     half_clear(&c->flow[PYS_OUT]);
+    pys_pad_free(c);
     pys_buf_wipe(&c->msgs);
     drop_peer(c);
     clear_counters(c);

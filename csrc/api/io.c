@@ -2,6 +2,7 @@
 
 #include "bio/bio.h"
 #include "conn/notice.h"
+#include "conn/pad.h"
 #include "handshake/flight.h"
 #include "handshake/intake.h"
 
@@ -39,6 +40,12 @@ enum pys_io
 pys_io_drain(pys_conn *c)
 {
     pys_flow *out = &c->flow[PYS_OUT];
+    bool asks = false;
+
+    if (c->pad != NULL && !pys_pad_seal(c, &asks))
+        return pys_io_fail(c);
+    if (asks)
+        return PYS_IO_BIO;
 
     while (pys_buf_size(&out->buf) != 0) {
         long n = pys_bio_write(out->bio, pys_buf_head(&out->buf),

@@ -3,6 +3,7 @@
  * the application, the key log, and the handshake's own life.
  */
 #include "conn/notice.h"
+#include "conn/pad.h"
 
 bool
 pys_fail_after(pys_conn *c, const pys_fault *first, int alert, unsigned reason)
@@ -230,14 +231,11 @@ padding(const pys_conn *c, size_t n, size_t block)
 }
 
 bool
-pys_seal(pys_conn *c, pys_protect *p, enum pys_record_type type, pys_rd in)
+pys_seal_padded(pys_conn *c, pys_protect *p, enum pys_record_type type,
+    pys_rd in, size_t pad)
 {
     pys_buf *out = &c->flow[PYS_OUT].buf;
     size_t before = pys_buf_size(out);
-    int64_t block = c->set->numbers[type == PYS_RT_APPLICATION_DATA ?
-            PYS_PAD_DATA :
-            PYS_PAD_OTHER];
-    size_t pad = block == 0 ? 0 : padding(c, in.n, (size_t)block);
 
     if (!pys_record_seal(p, type, in, pad, out))
         return false;
@@ -245,6 +243,20 @@ pys_seal(pys_conn *c, pys_protect *p, enum pys_record_type type, pys_rd in)
         pys_note_sealed(c, p->aead != NULL, (uint8_t)type, in,
             pys_buf_head(out) + before);
     return true;
+}
+
+bool
+pys_seal(pys_conn *c, pys_protect *p, enum pys_record_type type, pys_rd in)
+{
+    int64_t block = c->set->numbers[type == PYS_RT_APPLICATION_DATA ?
+            PYS_PAD_DATA :
+            PYS_PAD_OTHER];
+    bool asked = c->pad != NULL || c->set->numbers[PYS_PAD_ASKED] != 0;
+
+    if (asked && pys_pad_due(c, p))
+        return pys_pad_put(c, p, type, in);
+    return pys_seal_padded(c, p, type, in,
+        block == 0 ? 0 : padding(c, in.n, (size_t)block));
 }
 
 bool

@@ -118,6 +118,7 @@ enum {
 typedef struct pys_hs pys_hs;
 typedef struct pys_step pys_step;
 typedef struct pys_watch pys_watch;
+typedef struct pys_pad pys_pad;
 
 enum {
     PYS_RANDOM_LEN = 32,
@@ -305,6 +306,7 @@ struct pys_conn {
     pys_flow flow[2];
     pys_hs *hs; /* NULL but while the handshake runs */
     pys_watch *watch; /* NULL unless notices are wanted: notice.h */
+    pys_pad *pad; /* NULL unless the application pads: pad.h */
     pys_post *post; /* NULL: no authentication after the handshake */
 
     pys_buf msgs; /* handshake bytes not yet taken as messages */
@@ -445,9 +447,16 @@ pys_send_max(const pys_conn *c)
     return wish;
 }
 
-/* Appends one record to what is to be sent. False as pys_record_seal. */
+/*
+ * Appends one record to what is to be sent, now or once its padding is known.
+ * False as pys_record_seal.
+ */
 PYS_MUST bool pys_seal(pys_conn *c, pys_protect *p, enum pys_record_type type,
     pys_rd in);
+
+/* The same with these zeros, at once; conn/pad.h is for those that wait. */
+PYS_MUST bool pys_seal_padded(pys_conn *c, pys_protect *p,
+    enum pys_record_type type, pys_rd in, size_t pad);
 
 /* Seals the messages built since the last call, in few records. */
 PYS_MUST bool pys_hs_seal(pys_hs *hs);

@@ -5,6 +5,7 @@
 #include "handshake/early.h"
 
 #include "conn/notice.h"
+#include "conn/pad.h"
 #include "handshake/ext.h"
 #include "handshake/flight.h"
 #include "handshake/keys.h"
@@ -361,6 +362,7 @@ pys_keys_early_retry(pys_hs *hs)
         return;
     early_stop(hs);
     /* RFC 8446 4.2.10: the second hello goes out in the clear. */
+    pys_pad_keep_keys(hs->conn);
     pys_protect_wipe(&out->protect);
 }
 

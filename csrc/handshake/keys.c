@@ -1,6 +1,7 @@
 #include "handshake/keys.h"
 
 #include "conn/notice.h"
+#include "conn/pad.h"
 #include "handshake/early.h"
 #include "handshake/flight.h"
 
@@ -25,6 +26,8 @@ pys_keys_install(pys_hs *hs, int direction, const pys_suite *suite,
 
     if (direction == PYS_IN ? !pys_keys_boundary(hs->conn) : !pys_hs_seal(hs))
         return false;
+    if (direction == PYS_OUT)
+        pys_pad_keep_keys(hs->conn);
     memcpy(flow->secret, secret, PYS_HASH_MAX);
     return pys_protect_install(&flow->protect, suite, hs->transcript.scratch,
         secret, direction == PYS_OUT);
@@ -169,6 +172,8 @@ pys_keys_update(pys_conn *c, int direction)
         pys_hash_free(scratch);
         return false;
     }
+    if (direction == PYS_OUT)
+        pys_pad_keep_keys(c);
     ok = scratch != NULL &&
         pys_keys13_update(scratch, flow->protect.suite->hash, flow->secret) &&
         pys_protect_install(&flow->protect, flow->protect.suite, scratch,

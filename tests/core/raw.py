@@ -126,6 +126,8 @@ class End:
         self.peer: End = self
         self.reads: list[int] = []
         self.flushes = 0
+        self.pads = 0  # the answer, if the settings ask for padding
+        self.padded: list[tuple[int, int]] = []
         self.bio = ffi.gc(
             lib.pys_bio_new(lib.PYS_BIO_FOREIGN), lib.pys_bio_free
         )
@@ -160,10 +162,19 @@ class End:
             counts = function in COUNTING
             if io != (-lib.PYS_IO_BIO if counts else lib.PYS_IO_BIO):
                 return int(io)
+            self._pad()
             for writing in (0, 1):
                 asked = lib.pys_bio_asked(self.bio, writing)
                 if asked.op != lib.PYS_BIO_OP_NONE:
                     self._answer(writing, asked)
+
+    def _pad(self) -> None:
+        """Say how a record that waits is padded."""
+        n = ffi.new("size_t *")
+        kind = lib.pys_conn_pad_asked(self.conn, n)
+        if kind >= 0:
+            self.padded.append((kind, n[0]))
+            lib.pys_conn_pad(self.conn, self.pads)
 
     def _answer(self, writing: int, asked: Any) -> None:
         lib.pys_bio_clear_flags(self.bio, RETRY | READ | WRITE)

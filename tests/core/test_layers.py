@@ -55,7 +55,7 @@ FLOORS = [
         "hello",
         "keylog",
     },
-    {"const"},
+    {"const", "padding"},
     {"bio_method", "cipher", "cipher_list", "err", "names"},
     {"exdata"},
     {"bio_life", "pkey", "x509"},

@@ -192,3 +192,100 @@ def test_pair_when_nothing_fails_gives_every_result() -> None:
         assert lib.pys_conn_n_peer_certs(end.conn) >= 1
     name = lib.pys_conn_peername(pair.client.conn)
     assert ffi.string(name) == b"localhost"
+
+
+# ---- padding that somebody is asked for -------------------------------------
+
+
+def _padding() -> Pair:
+    """Make a pair of which both ends ask how to pad."""
+    made = make_settings(False, True), make_settings(True, True)
+    for settings in made:
+        lib.pys_settings_set_number(settings, lib.PYS_PAD_ASKED, 1)
+    pair = Pair(settings=made)
+    pair.client.pads, pair.server.pads = 33, 444
+    return pair
+
+
+@clause("PAD-2", "HS-6", "HS-7")
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_padded_handshake_when_the_nth_operation_retries_completes(
+    side: str,
+) -> None:
+    counted = _padding()
+    counted.handshake()
+    n = getattr(counted, side).how.count
+    asked = [kind for kind, _ in getattr(counted, side).padded]
+    assert asked
+
+    for at in range(1, n + 2):
+        pair = _padding()
+        end = getattr(pair, side)
+        end.how.retry_at = at
+        assert pair.handshake() == (lib.PYS_IO_DONE, lib.PYS_IO_DONE), at
+        # Once for each record, however often the call is repeated.
+        assert [kind for kind, _ in end.padded] == asked
+        pair.exchange(b"x")
+
+
+@clause("PAD-2")
+@pytest.mark.parametrize("step", [1, 3, 64])
+def test_padded_handshake_when_reads_and_writes_are_cut_completes(
+    step: int,
+) -> None:
+    pair = _padding()
+    for end in (pair.client, pair.server):
+        end.how.read_max = end.how.write_max = step
+
+    assert pair.handshake() == (lib.PYS_IO_DONE, lib.PYS_IO_DONE)
+    pair.exchange(DATA[:500])
+
+
+@clause("PAD-3")
+def test_padding_when_the_nth_allocation_fails_ends_cleanly() -> None:
+    n = failures = 0
+    while True:
+        n += 1
+        pair = _padding()
+        for end in (pair.client, pair.server):
+            settings = lib.pys_conn_settings(end.conn)
+            lib.pys_settings_set_number(settings, lib.PYS_SEND_FRAGMENT, 512)
+        lib.pys_test_fail_alloc(n)
+        try:
+            outcomes = pair.handshake()
+            io = lib.PYS_IO_DONE
+            if outcomes == (io, io):
+                io = pair.client.write(DATA[:2000])
+        except MemoryError:  # of the transport
+            pass
+        finally:
+            seen = lib.pys_test_n_alloc()
+            lib.pys_test_fail_alloc(0)
+        if seen < n:
+            assert outcomes == (lib.PYS_IO_DONE, lib.PYS_IO_DONE)
+            assert io == lib.PYS_IO_DONE
+            break
+        failures += 1
+        ends = (pair.client, pair.server)
+        for end in ends:
+            if end.dead:
+                assert end.reasons
+                assert end.handshake() == lib.PYS_IO_DEAD
+    assert failures > 50
+
+
+@clause("PAD-2")
+def test_answer_that_nobody_asked_for_changes_nothing() -> None:
+    pair = Pair()
+    n = ffi.new("size_t *")
+    for act in (
+        lambda: lib.pys_conn_pad(pair.client.conn, 5),
+        lambda: lib.pys_conn_pad_failed(pair.client.conn),
+    ):
+        act()
+        assert lib.pys_conn_pad_asked(pair.client.conn, n) == -1
+    pair = _padding()
+    pair.handshake()
+    lib.pys_conn_pad(pair.client.conn, 5)
+    lib.pys_conn_pad_failed(pair.client.conn)
+    pair.exchange(DATA[:100])

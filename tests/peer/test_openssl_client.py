@@ -444,6 +444,23 @@ def test_server_of_a_client_with_other_habits_works_the_same(
         client.expect("that is all$")
 
 
+@clause("PAD-2", "RFC 8446 5.4")
+@pytest.mark.parametrize("suite", SUITES)
+def test_client_reads_what_a_callback_has_padded(listener, suite):
+    line = bytes(range(32, 127)) * 40
+    options = ("-ciphersuites", suite)
+
+    with talking(listener, *options) as (client, end):
+        p.SSL_set_record_padding_callback(
+            end.ssl, lambda _, kind, n, arg: kind * n % 5000
+        )
+        end.establish()
+        client.send(line)
+        assert end.read_line() == line + b"\n"
+        end.write(b"that is all\n")
+        client.expect("that is all$")
+
+
 @clause("EKM-1", "RFC 8446 7.5")
 @pytest.mark.parametrize("suite", SUITES)
 def test_server_exports_the_same_bytes_as_the_client(listener, suite):

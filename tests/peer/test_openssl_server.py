@@ -431,6 +431,22 @@ def test_client_of_a_server_with_other_habits_works_the_same(servers, options):
         end.close()
 
 
+@clause("PAD-2", "RFC 8446 5.4")
+def test_server_reads_what_a_callback_has_padded(servers):
+    server = servers(ca.leaf(issuer=ca.intermediate()), "-rev")
+    line = bytes(range(32, 127)) * 40
+
+    with client_end(server.connect(), ca.leaf()) as end:
+        p.SSL_set_record_padding_callback(
+            end.ssl, lambda _, kind, n, arg: kind * n % 5000
+        )
+        end.establish()
+        for _ in range(3):
+            end.write(line + b"\n")
+            assert end.read_line() == line[::-1] + b"\n"
+        end.close()
+
+
 @clause("EKM-1", "RFC 8446 7.5")
 @pytest.mark.parametrize("suite", SUITES)
 def test_client_exports_the_same_bytes_as_the_server(servers, suite):
