@@ -12,6 +12,8 @@
 void pys_test_fail_alloc(long n);
 /* Allocations asked for since the last pys_test_fail_alloc. */
 long pys_test_n_alloc(void);
+/* Allocations that were given and not yet given back. */
+long pys_test_n_live(void);
 
 /*
  * The next handshake message of this type is sent as these bytes (header

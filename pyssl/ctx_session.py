@@ -302,7 +302,9 @@ class SessionCalls(Identities):
                 lib.pys_settings_set_ticket_keys(fresh, joined, len(parts))
             )
 
-        return int(self._change(change))
+        if not self._change(change):
+            raise MemoryError
+        return 1
 
     def set_tlsext_ticket_key_cb(self, cb: TicketKeyCallback | None) -> int:
         """Set who has the keys of tickets, in place of the built-in ones.

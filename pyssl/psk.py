@@ -169,13 +169,13 @@ class PskCalls(RecordSettings):
         if len(raw) > PSK_MAX_IDENTITY_LEN:
             err.put(ERR_LIB_SSL, SSL_R_DATA_LENGTH_TOO_LONG)
             return 0
-        return int(
-            self._change(
-                lambda fresh: bool(
-                    lib.pys_settings_set_psk_hint(fresh, raw, len(raw))
-                )
+        if not self._change(
+            lambda fresh: bool(
+                lib.pys_settings_set_psk_hint(fresh, raw, len(raw))
             )
-        )
+        ):
+            raise MemoryError
+        return 1
 
 
 def _raw(data: Any) -> bytes:

@@ -564,7 +564,9 @@ class Settings(Owner):
         def change(fresh: Any) -> bool:
             return bool(lib.pys_settings_set_alpn(fresh, wire, len(wire)))
 
-        return 0 if self._change(change) else 1
+        if not self._change(change):
+            raise MemoryError
+        return 0
 
     def get_alpn_protos(self) -> bytes:
         """Give the protocols set, in wire format."""

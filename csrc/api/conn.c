@@ -236,7 +236,9 @@ pys_conn_answer(pys_conn *c, enum pys_answer answer, int alert,
     hs->answer = answer;
     hs->answer_alert = alert;
     hs->answered = true;
-    /* What does not fit is no answer that could be sent. */
-    if (!pys_keep(&hs->answer_data, pys_rd_of(data, n)))
+    /* Without memory for it there is no answer that could be sent. */
+    if (!pys_keep(&hs->answer_data, pys_rd_of(data, n))) {
         hs->answer = PYS_REFUSE;
+        (void)pys_fail_internal(c);
+    }
 }

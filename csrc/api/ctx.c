@@ -64,7 +64,7 @@ pys_settings_trust(const pys_settings *s)
     return s->trust;
 }
 
-/* Made when first needed: a client has no use for one. */
+/* Made when first needed: a client has no use for one. False: no memory. */
 static bool
 tickets_ready(pys_settings *s)
 {
@@ -89,9 +89,14 @@ strong(const pys_settings *s, const pys_cert *c, bool leaf, pys_fault *f)
 bool
 pys_settings_use_cert(pys_settings *s, pys_cert *c, pys_fault *f)
 {
+    if (!strong(s, c, true, f))
+        return false;
     /* Whoever shows a certificate may give tickets, too. */
-    return strong(s, c, true, f) && tickets_ready(s) &&
-        pys_identities_use_cert(&s->ids, c, f);
+    if (!tickets_ready(s)) {
+        pys_fault_code(f, PYS_LIB_SSL, PYS_ERR_MALLOC);
+        return false;
+    }
+    return pys_identities_use_cert(&s->ids, c, f);
 }
 
 bool

@@ -9,7 +9,17 @@
 
 static atomic_long allocs_left;
 static atomic_long allocs_seen;
+static atomic_long allocs_live;
 static _Atomic int64_t fixed_now = -1;
+
+/* Counts what was given, or takes back. */
+static void *
+counted(void *p, long one)
+{
+    if (p != NULL)
+        atomic_fetch_add(&allocs_live, one);
+    return p;
+}
 
 void
 pys_test_fail_alloc(long n)
@@ -22,6 +32,12 @@ long
 pys_test_n_alloc(void)
 {
     return atomic_load(&allocs_seen);
+}
+
+long
+pys_test_n_live(void)
+{
+    return atomic_load(&allocs_live);
 }
 
 void
@@ -39,12 +55,12 @@ static struct {
 void
 pys_test_put_message(int type, const uint8_t *p, size_t n)
 {
-    uint8_t *copy = malloc(n != 0 ? n : 1);
+    uint8_t *copy = counted(malloc(n != 0 ? n : 1), 1);
 
     if (copy != NULL && n != 0)
         memcpy(copy, p, n);
     injected[type & 255].n = n;
-    free(atomic_exchange(&injected[type & 255].p, copy));
+    pys_free(atomic_exchange(&injected[type & 255].p, copy));
 }
 
 uint8_t *
@@ -62,6 +78,14 @@ alloc_must_fail(void)
     atomic_fetch_add(&allocs_seen, 1);
     return atomic_load(&allocs_left) > 0 &&
         atomic_fetch_sub(&allocs_left, 1) == 1;
+}
+
+#else
+static void *
+counted(void *p, long one)
+{
+    (void)one;
+    return p;
 }
 #endif
 
@@ -92,7 +116,7 @@ pys_alloc(size_t n)
     if (alloc_must_fail())
         return NULL;
 #endif
-    return calloc(1, n != 0 ? n : 1);
+    return counted(calloc(1, n != 0 ? n : 1), 1);
 }
 
 void *
@@ -102,20 +126,20 @@ pys_alloc_raw(size_t n)
     if (alloc_must_fail())
         return NULL;
 #endif
-    return malloc(n != 0 ? n : 1);
+    return counted(malloc(n != 0 ? n : 1), 1);
 }
 
 void
 pys_free(void *p)
 {
-    free(p);
+    free(counted(p, -1));
 }
 
 void
 pys_free_secret(void *p, size_t n)
 {
     pys_wipe(p, n);
-    free(p);
+    pys_free(p);
 }
 
 void *

@@ -311,7 +311,8 @@ psk_server_process(pys_hs *hs, pys_where where, pys_rd *in)
         pys_buf_head(&hs->hello));
     /* Of a second hello the messages before it count, so: now. */
     if ((hs->flags & PYS_HS_RETRIED) != 0 && hs->psk != NULL)
-        return before_binders(hs, hs->suite->hash, hs->before_hash);
+        return before_binders(hs, hs->suite->hash, hs->before_hash) ||
+            pys_fail_internal(hs->conn);
     return true;
 }
 

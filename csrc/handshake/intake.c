@@ -185,9 +185,13 @@ take_messages(pys_conn *c, pys_rd content)
     if (content.n == 0)
         return unexpected(c);
     c->n_warnings = 0;
-    if (!pys_buf_add(&c->msgs, content.p, content.n))
+    if (content.n > c->msgs.limit - pys_buf_size(&c->msgs))
         return refuse(c, PYS_AD_ILLEGAL_PARAMETER,
             PYS_R_EXCESSIVE_MESSAGE_SIZE);
+    if (!pys_buf_add(&c->msgs, content.p, content.n)) {
+        (void)pys_fail_internal(c);
+        return PYS_TOOK_FAULT;
+    }
     return PYS_TOOK_MESSAGES;
 }
 

@@ -161,6 +161,18 @@ certificate_build(pys_hs *hs, pys_wr *w)
     return true;
 }
 
+/* RFC 8446 4.4.2.4, 6.2: corrupt, unless it is us who lack memory. */
+static bool
+not_decoded(pys_conn *c, const pys_fault *f)
+{
+    for (int i = 0; i < f->n_codes; i++) {
+        if ((f->codes[i] & 0x7fffff) == PYS_ERR_MALLOC)
+            return pys_fail_after(c, f, PYS_AD_INTERNAL_ERROR,
+                PYS_ERR_INTERNAL);
+    }
+    return pys_fail_after(c, f, PYS_AD_BAD_CERTIFICATE, ERR_ASN1_LIB);
+}
+
 static bool
 keep_cert(pys_conn *c, pys_rd der)
 {
@@ -177,9 +189,8 @@ keep_cert(pys_conn *c, pys_rd der)
             return pys_fail_internal(c);
     }
     cert = pys_cert_from_der(der.p, der.n, &f);
-    /* RFC 8446 4.4.2.4, 6.2: corrupt. */
     if (cert == NULL)
-        return pys_fail_after(c, &f, PYS_AD_BAD_CERTIFICATE, ERR_ASN1_LIB);
+        return not_decoded(c, &f);
     c->peer_chain[c->n_peer_chain++] = cert;
     return true;
 }
