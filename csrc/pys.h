@@ -117,7 +117,7 @@ enum pys_number {
     PYS_SECURITY_LEVEL,
     PYS_HOST_FLAGS, /* X509_CHECK_FLAG_ */
     PYS_RECORD_LIMIT, /* RFC 8449, 64 to 16385; 0: not sent */
-    PYS_ASKS,       /* bits 1 << enum pys_ask */
+    PYS_ASKS,       /* bits 1 << enum pys_ask, PYS_HEAR_ */
     PYS_SESSION_TIMEOUT, /* seconds */
     PYS_NUM_TICKETS,
     PYS_CACHE_MODE, /* SSL_SESS_CACHE_ */
@@ -208,6 +208,23 @@ typedef struct pys_ticket_setup {
     size_t n_mac_key;
     bool sha384; /* SHA-256 otherwise */
 } pys_ticket_setup;
+
+/* What the connections of a context did: SSL_CTX_sess_number(3). */
+enum pys_count {
+    PYS_COUNT_CONNECT,
+    PYS_COUNT_CONNECT_GOOD,
+    PYS_COUNT_ACCEPT,
+    PYS_COUNT_ACCEPT_GOOD,
+    PYS_COUNT_HITS,
+    PYS_COUNT_CB_HITS,
+    PYS_COUNT_MISSES,
+    PYS_COUNT_TIMEOUTS,
+    PYS_COUNT_CACHE_FULL,
+    PYS_N_COUNTS
+};
+uint64_t pys_settings_count(const pys_settings *s, enum pys_count which);
+void pys_settings_add_count(pys_settings *s, enum pys_count which);
+
 /*
  * The cache of sessions: borrowed, shared by copies, NULL before there is a
  * certificate or pys_settings_set_ticket_keys was called (n may be 0).

@@ -36,6 +36,12 @@ enum pys_ask {
     PYS_N_ASKS
 };
 
+/* Bits beside those of the questions: what the application hears of. */
+enum {
+    PYS_HEAR_SESSIONS = 0x20000000, /* SSL_CTX_sess_set_new_cb(3) */
+    PYS_HEAR_KEYLOG = 0x40000000    /* SSL_CTX_set_keylog_callback(3) */
+};
+
 /* Answers: go on, fail with the alert given, or stay suspended. */
 enum pys_answer { PYS_GO_ON, PYS_REFUSE, PYS_SUSPEND, PYS_DECLINE };
 
@@ -70,6 +76,11 @@ void pys_conn_clear(pys_conn *c);
  * read/peek while another is inside write/shutdown.
  */
 enum pys_io pys_conn_handshake(pys_conn *c);
+/* The same; PYS_TOLD is added if Python has to hear of something. */
+int pys_conn_shake(pys_conn *c);
+enum { PYS_TOLD = 0x100 };
+/* Has it? */
+bool pys_conn_told(const pys_conn *c);
 /*
  * Bytes read or written, 0 or more, if that is what was asked; else minus an
  * enum pys_io. They do not run the handshake.
@@ -145,15 +156,13 @@ pys_session *pys_conn_session(const pys_conn *c); /* new ref, or NULL */
  * close_notify of ours (SSL_clear(3)). Says whether a session was given up.
  */
 bool pys_conn_retire(pys_conn *c, bool anyway);
-/* Sessions that came to be, oldest first: a new reference, or NULL. */
-void pys_conn_keep_fresh(pys_conn *c, bool on);
+/*
+ * Sessions that came to be, oldest first: a new reference, or NULL. Those of
+ * a client whose cache is on are kept for this, others with
+ * PYS_HEAR_SESSIONS.
+ */
 pys_session *pys_conn_fresh_session(pys_conn *c);
 bool pys_conn_resumed(const pys_conn *c);
-/*
- * A handshake was completed since last asked: 1, or 2 if it resumed; else 0,
- * also after an authentication on the open connection.
- */
-int pys_conn_completed(pys_conn *c);
 /* The id that PYS_ASK_SESSION is about; its answer (takes a reference). */
 const uint8_t *pys_conn_asked_id(const pys_conn *c, size_t *n);
 void pys_conn_give_session(pys_conn *c, pys_session *s);
@@ -182,21 +191,12 @@ bool pys_conn_give_psk(pys_conn *c, const pys_session *s,
 /* The hint that a server of TLS 1.2 sent, or NULL. */
 const uint8_t *pys_conn_psk_hint(const pys_conn *c, size_t *n);
 /*
- * What happened in the cache since the last call, as bits; with one of the
- * middle two pys_conn_dropped_session has more to say.
+ * What the cache of a server let go of, oldest first: its reference, or NULL
+ * when there is no more.
  */
-enum {
-    PYS_CACHE_MISSED = 1,
-    PYS_CACHE_EXPIRED = 2,
-    PYS_CACHE_FULL = 4,
-    PYS_CACHE_GIVEN = 8 /* by the answer to PYS_ASK_SESSION */
-};
-unsigned pys_conn_cache_news(pys_conn *c);
-/*
- * What the cache let go of, oldest first: the bit that says why, 0 when there
- * is no more. *s: its reference, or NULL if somebody else has it.
- */
-unsigned pys_conn_dropped_session(pys_conn *c, pys_session **s);
+pys_session *pys_conn_dropped_session(pys_conn *c);
+/* It is time to drop what has expired from the cache; told once. */
+bool pys_conn_clear_due(pys_conn *c);
 /* The body of the ClientHello that a server is answering, or NULL. */
 const uint8_t *pys_conn_client_hello(const pys_conn *c, size_t *n);
 /*
@@ -333,7 +333,6 @@ const pys_notice *pys_conn_next_notice(pys_conn *c, int writing);
 const char *pys_state_text(int state, bool longer);
 
 /* Key log (SSL_CTX_set_keylog_callback(3)): lines queued since last asked. */
-void pys_conn_keep_keylog(pys_conn *c, bool on);
 /* The next line without newline, or NULL; valid until the next call. */
 const char *pys_conn_next_keylog(pys_conn *c);
 

@@ -304,7 +304,8 @@ def _copy(ssl: SSL, other: Any) -> int:
     lib.pys_conn_set_settings(fresh._conn, settings)
     fresh._settings = settings
     fresh._session_ctx = ssl._session_ctx
-    fresh._copied, fresh._asks = ssl._copied, ssl._asks
+    fresh._copied = ssl._copied
+    fresh._asks, fresh._live = ssl._asks, ssl._live
     fresh._ca_names = ssl._ca_names
     if ssl._role != lib.PYS_NO_ROLE:
         _set_mode(fresh, int(ssl._role == lib.PYS_CLIENT))

@@ -25,10 +25,11 @@ from pyssl.const import (
     SSL_R_BAD_LENGTH,
     SSL_R_UNINITIALIZED,
 )
+from pyssl.err import local as _local
 from pyssl.notices import deliver
 
 # Bound here because every read and write uses them.
-_do_handshake = lib.pys_conn_handshake
+_shake = lib.pys_conn_shake
 _do_read = lib.pys_conn_read
 _do_write = lib.pys_conn_write
 _phase = lib.pys_conn_phase
@@ -37,6 +38,7 @@ _from_buffer = ffi.from_buffer
 _BYTES = ffi.typeof("uint8_t[]")
 
 _DONE = lib.PYS_IO_DONE
+_TOLD = lib.PYS_TOLD
 _WANT_READ = lib.PYS_IO_WANT_READ
 _WANT_WRITE = lib.PYS_IO_WANT_WRITE
 _ASK = lib.PYS_IO_ASK
@@ -53,7 +55,6 @@ _TURNS = (_BIO, _NEWS)  # something is to be done, then the same call again
 _NOT_OPEN = lib.PYS_IO_NOT_OPEN
 _GO_ON = (_BIO, _NEWS, _NOT_OPEN)  # Python has to do something first
 
-_BEFORE = lib.PYS_BEFORE
 _OPEN = lib.PYS_OPEN
 _DEAD = lib.PYS_DEAD
 _NO_ROLE = lib.PYS_NO_ROLE
@@ -172,7 +173,38 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
 
         Source: SSL_do_handshake(3); contract 1.1.
         """
-        return self._shake_hands(_NO_ROLE, False)
+        me = get_ident()
+        rbio, wbio = self._rbio, self._wbio
+        if (
+            rbio is None
+            or wbio is None
+            or rbio._epoch != self._read_epoch
+            or wbio._epoch != self._write_epoch
+            or self._live != self._ctx.live_asks
+            or not self._fits
+            or _local.state.queue
+            or self._reader == me
+            or self._writer == me
+        ):
+            return self._shake_hands(_NO_ROLE, False)
+        # The usual case in one go; there is nothing to prepare.
+        with self._read_lock, self._write_lock:
+            self._reader = self._writer = me
+            try:
+                conn = self._alive() if self._conn is None else self._conn
+                io = _shake(conn)
+                if io in (_DONE, _WANT_READ):
+                    self._reading_thread = self._writing_thread = me
+                    if io == _DONE:
+                        self._read_want = self._write_want = _NOTHING
+                        return 1
+                    self._read_want = self._write_want = _READING
+                    return -1
+                ret = self._go_on(conn, io)
+            finally:
+                self._reader = self._writer = 0
+        self._raise_parked()
+        return ret
 
     def connect(self) -> int:
         """As `do_handshake`, in client role if none was set.
@@ -212,24 +244,22 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
             return self._refuse(SSL_R_UNINITIALIZED, 0)
         elif role != _NO_ROLE and not self._misfit(role):
             self._set_role(conn, role)
-        if not self._prepared(role):
-            phase = _phase(conn)
-            if phase in (_OPEN, _DEAD):  # HS-19, HS-22
-                self._both_note(_NOTHING)
-                return 1 if phase == _OPEN else -1
-            if role != _NO_ROLE and self._misfit(role):  # HS-33
-                self._both_note(_NOTHING)
-                return self._refuse(ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, 0)
-            self._prepare(conn, phase)
+        phase = _phase(conn)
+        if phase in (_OPEN, _DEAD):  # HS-19, HS-22
+            self._both_note(_NOTHING)
+            return 1 if phase == _OPEN else -1
+        if role != _NO_ROLE and self._misfit(role):  # HS-33
+            self._both_note(_NOTHING)
+            return self._refuse(ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, 0)
+        self._prepare(conn)
+        return self._go_on(conn, _shake(conn))
+
+    def _go_on(self, conn: Any, io: int) -> int:
+        """Go on with a handshake until it is done or waits."""
         while True:
-            io = _do_handshake(conn)
-            if self._keylogging:
-                asks.deliver_keylog(self, conn)
-            self._tell_cache(conn)
-            if self._watching:
-                self._tell_sessions(conn)
-            if io == _DONE:
-                self._done(conn)
+            if io & _TOLD:
+                self._tell(conn)
+                io ^= _TOLD
             if io in (_DONE, _WANT_READ):  # the usual ends, in short
                 self._both_note(_NOTHING if io == _DONE else _READING)
                 return 1 if io == _DONE else -1
@@ -238,43 +268,24 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
                 self._serve(1)
             elif io != _ASK or not asks.answer(self, conn):
                 break
+            io = _shake(conn)
         writing = int(lib.pys_conn_want(conn, 1) == _WRITING)
         ret = self._ended(conn, io, writing)
         self._both_note(self._write_want if writing else self._read_want)
         return ret
 
-    def _prepared(self, role: int) -> bool:
-        """Tell whether `_prepare` would change nothing, and role is fine."""
-        ctx = self._ctx
-        rbio, wbio = self._rbio, self._wbio
-        return (
-            self._started
-            and rbio is not None
-            and wbio is not None
-            and rbio._epoch == self._read_epoch
-            and wbio._epoch == self._write_epoch
-            and ctx.live_asks & self._copied.only | self._copied.asks
-            == self._asks
-            and (ctx._keylog is not None) == self._keylogging
-            and (self._session_ctx._new_session is None or self._watching)
-            and self._session_ctx._method.role in (_NO_ROLE, role)
-            and not err.thread_state().queue
-        )
-
-    def _prepare(self, conn: Any, phase: int) -> None:
+    def _prepare(self, conn: Any) -> None:
         """Look up what is looked up at each call (CTX-3), clear the queue.
 
         The queue is cleared only if there is something to do (HS-4).
         """
         ctx = self._ctx
-        wanted = ctx.live_asks & self._copied.only | self._copied.asks
-        if wanted != self._asks:
-            self._set_number(lib.PYS_ASKS, wanted)
-            self._asks = wanted
-        if (ctx._keylog is not None) != self._keylogging:
-            self._keylogging = ctx._keylog is not None
-            lib.pys_conn_keep_keylog(conn, self._keylogging)
-        self._watch(conn)
+        if self._live != ctx.live_asks:
+            self._live = ctx.live_asks
+            wanted = self._live & self._copied.only | self._copied.asks
+            if wanted != self._asks:
+                self._set_number(lib.PYS_ASKS, wanted)
+                self._asks = wanted
         rbio, wbio = self._rbio, self._wbio
         if self._role == _NO_ROLE or rbio is None or wbio is None:
             return
@@ -285,9 +296,6 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
             and not lib.pys_conn_get_shutdown(conn) & _RECEIVED
         ):
             err.clear()
-        if phase == _BEFORE:
-            self._begun()
-        self._started = True
 
     def set_connect_state(self) -> None:
         """Take the client role and begin anew.
@@ -306,7 +314,7 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
     def _set_role(self, conn: Any, role: int) -> None:
         _set_role(conn, role)
         self._role = role
-        self._started = False
+        self._fits = not self._misfit(role)
         self._unsent = None
         self._both_note(_NOTHING)
 
@@ -323,7 +331,6 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
             if self._retire_session(conn, anyway=False):
                 lib.pys_conn_set_session(conn, ffi.NULL)
             lib.pys_conn_clear(conn)
-            self._started = False
             self._unsent = None
             self._both_note(_NOTHING)
             return 1

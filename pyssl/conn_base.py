@@ -53,8 +53,9 @@ class ConnBase(Identities):
         "_copied",
         "_ctx",
         "_ex",
-        "_keylogging",
+        "_fits",
         "_last",
+        "_live",
         "_parked",
         "_rbio",
         "_read_epoch",
@@ -67,10 +68,8 @@ class ConnBase(Identities):
         "_session_ctx",
         "_session_part",
         "_settings",
-        "_started",
         "_told",
         "_unsent",
-        "_watching",
         "_wbio",
         "_write_epoch",
         "_write_lock",
@@ -97,21 +96,20 @@ class ConnBase(Identities):
         self._ex: dict[int, Any] | None = None
         self._ctx = self._session_ctx = ctx
         self._copied = ctx._copied
-        self._asks = ctx.live_asks | self._copied.asks
+        self._live = ctx.live_asks  # what _asks is made of
+        self._asks = self._live | self._copied.asks
         self._settings = ctx._snapshot()
         self._ca_names = ctx._ca_names
         self._conn = own(_new(self._settings), _free)
         self._role: int = _NO_ROLE
+        self._fits = False  # the method of the context has this role
         self._refs = 1
-        self._keylogging = False
-        self._watching = False
         self._session_part: Any = None  # keeps its application data
         self._parked: BaseException | None = None
         self._told: Told | None = None  # nobody
         if ctx._hooks is not NOBODY:
             self._inform(Told(ctx._hooks))
         self._unsent: Any = None
-        self._started = False  # this handshake was prepared once
         self._read_lock = allocate_lock()
         self._write_lock = allocate_lock()
         # Threads that are inside, and those whose call was the last one.

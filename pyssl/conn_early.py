@@ -52,10 +52,7 @@ class Early(Resumption):
     def _ended(self, conn: Any, io: int, writing: int) -> int:
         raise NotImplementedError
 
-    def _prepared(self, role: int) -> bool:
-        raise NotImplementedError
-
-    def _prepare(self, conn: Any, phase: int) -> None:
+    def _prepare(self, conn: Any) -> None:
         raise NotImplementedError
 
     def _misfit(self, role: int) -> bool:
@@ -176,8 +173,6 @@ class Early(Resumption):
             return SSL_READ_EARLY_DATA_ERROR, 0
         if not ended[0]:
             return SSL_READ_EARLY_DATA_SUCCESS, int(n[0])
-        if lib.pys_conn_phase(conn) == lib.PYS_OPEN:  # TLS 1.2
-            self._done(conn)
         return SSL_READ_EARLY_DATA_FINISH, 0
 
     def _early(self, conn: Any, call: Callable[[], int]) -> int:
@@ -185,17 +180,13 @@ class Early(Resumption):
         ssl = cast("SSL", self)
         phase = lib.pys_conn_phase(conn)
         if phase in (lib.PYS_BEFORE, lib.PYS_RUNNING):
-            if not self._prepared(self._role):
-                self._prepare(conn, phase)
+            self._prepare(conn)
         elif self._stale():
             self._pass_bios(conn)
         while True:
             io = call()
-            if self._keylogging:
-                asks.deliver_keylog(ssl, conn)
-            self._tell_cache(conn)
-            if self._watching:
-                self._tell_sessions(conn)
+            if lib.pys_conn_told(conn):
+                self._tell(conn)
             if io in _TURNS:
                 self._serve(0)
                 self._serve(1)
@@ -234,8 +225,7 @@ class Early(Resumption):
 
         Source: SSL_set_allow_early_data_cb(3).
         """
-        self._alive()
-        self._copied = self._copied.but(early=paired(cb, arg))
+        self._keep_copied(early=paired(cb, arg))
 
     def export_keying_material_early(
         self, out: Any, label: str | bytes, context: Any = None

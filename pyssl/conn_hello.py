@@ -11,13 +11,14 @@ from pyssl.ctx import (
     ASK_NAME,
     ASK_SESSION,
     ASK_TICKET,
+    HEAR_SESSIONS,
     SSL_CTX,
 )
 from pyssl.hello import ClientHello
 from pyssl.settings import copy_settings
 
 # What the first context alone goes on answering, and what it may.
-_SESSIONS = ASK_SESSION | ASK_FIRST_USE | ASK_TICKET
+_SESSIONS = ASK_SESSION | ASK_FIRST_USE | ASK_TICKET | HEAR_SESSIONS
 _OF_FIRST = ASK_NAME | _SESSIONS
 
 
@@ -156,5 +157,6 @@ class Hellos(ConnBase):
         self._settings = fresh
         if self._ca_names == before._ca_names:
             self._ca_names = ctx._ca_names
-        self._ctx, self._copied, self._asks = ctx, copied, asks
+        self._ctx, self._copied = ctx, copied
+        self._asks, self._live = asks, ctx.live_asks
         return ctx

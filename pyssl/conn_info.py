@@ -162,9 +162,7 @@ class Info(ConnBase):
 
         Source: SSL_CTX_set_cert_cb(3); contract CERT-20.
         """
-        self._alive()
-        cert = paired(cb, arg)
-        self._copied = self._copied.but(cert=cert)
+        self._keep_copied(cert=paired(cb, arg))
 
     def _keep_verify(self, callback: VerifyCallback | None) -> None:
         """Take a callback, also while the handshake runs (VFY-2)."""

@@ -62,14 +62,25 @@ class Outcomes(ConnBase):
 
         Source: SSL_get_error(3); contract 2.1.
         """
-        conn = self._alive()
+        conn = self._conn
+        if conn is None:
+            conn = self._alive()
         if ret > 0:
             return SSL_ERROR_NONE
-        queue = err.thread_state().queue
+        queue = err.local.state.queue
         if queue:
             from_system = err.ERR_GET_LIB(queue[0].code) == ERR_LIB_SYS
             return SSL_ERROR_SYSCALL if from_system else SSL_ERROR_SSL
         want = self._wanted()
+        if want == _READING:  # the usual case in short
+            bio = self._rbio
+            if (
+                bio is not None
+                and bio._mirror is None
+                and bio._c is not None
+                and _bio_retry(bio._c, 0) & BIO_FLAGS_READ
+            ):
+                return SSL_ERROR_WANT_READ
         if want in (_READING, _WRITING):
             found = self._retry_of(int(want == _WRITING))
             if found != SSL_ERROR_NONE:

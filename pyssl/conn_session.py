@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pyssl import err
 from pyssl._ffi import bytes_of, ffi, lib, number
+from pyssl.asks import deliver_keylog
 from pyssl.conn_info import Info
 from pyssl.const import (
     ERR_LIB_SSL,
@@ -16,16 +17,8 @@ from pyssl.const import (
 from pyssl.notices import deliver
 from pyssl.session import SSL_SESSION, wrap
 
-_NEWS = (
-    (lib.PYS_CACHE_MISSED, "misses"),
-    (lib.PYS_CACHE_GIVEN, "cb_hits"),
-)
-_DROPS = {
-    lib.PYS_CACHE_EXPIRED: "timeouts",
-    lib.PYS_CACHE_FULL: "cache_full",
-}
-_RESUMED = 2  # pys_conn_completed
-_SIDES = {lib.PYS_CLIENT: "connect", lib.PYS_SERVER: "accept"}
+if TYPE_CHECKING:
+    from pyssl.conn import SSL
 
 
 class Resumption(Info):
@@ -199,34 +192,27 @@ class Resumption(Info):
 
     # ---- what the core did -------------------------------------------------
 
-    def _watch(self, conn: Any) -> None:
-        """Let the core keep new sessions if somebody may want them."""
-        ctx = self._session_ctx
-        wanted = self._role == lib.PYS_CLIENT or ctx._new_session is not None
-        if wanted != self._watching:
-            self._watching = wanted
-            lib.pys_conn_keep_fresh(conn, wanted)
+    def _tell(self, conn: Any) -> None:
+        """Hand on what the core has to tell after a part of a handshake.
 
-    def _begun(self) -> None:
-        """Count a handshake that begins."""
-        self._session_ctx._count(_SIDES[self._role])
-
-    def _done(self, conn: Any) -> None:
-        """Count a handshake that is complete; another call finds it so."""
-        self._started = False
+        What happened comes first: a ticket is read before it is a session.
+        """
+        deliver_keylog(cast("SSL", self), conn)
+        if self._told is not None:
+            deliver(self, conn, 0)
+            deliver(self, conn, 1)
         ctx = self._session_ctx
-        completed = lib.pys_conn_completed(conn)
-        if not completed:
-            return
-        if completed == _RESUMED:
-            ctx._count("hits")
-        self._guarded(ctx._good, self, _SIDES[self._role])
+        while True:
+            dropped = lib.pys_conn_dropped_session(conn)
+            if dropped == ffi.NULL:
+                break
+            self._guarded(ctx._gone, dropped)
+        self._tell_sessions(conn)
+        if lib.pys_conn_clear_due(conn):
+            self._guarded(ctx._clean, self._settings)
 
     def _tell_sessions(self, conn: Any) -> None:
-        """Hand on the sessions that have come to be (SESS-7).
-
-        What happened is told first: a ticket is read before it is a session.
-        """
+        """Hand on the sessions that have come to be (SESS-7)."""
         if self._told is not None:
             deliver(self, conn, 0)
         server = self._role == lib.PYS_SERVER
@@ -236,25 +222,3 @@ class Resumption(Info):
                 return
             self._session_part = session._shared
             self._guarded(self._session_ctx._fresh, self, session, server)
-
-    def _tell_cache(self, conn: Any) -> None:
-        """Count what a server found in the cache, and what went.
-
-        What happened in the handshake so far is told first.
-        """
-        if self._told is not None:
-            deliver(self, conn, 0)
-            deliver(self, conn, 1)
-        news = lib.pys_conn_cache_news(conn)
-        if not news:
-            return
-        for bit, what in _NEWS:
-            if news & bit:
-                self._session_ctx._count(what)
-        dropped = ffi.new("pys_session **")
-        while True:
-            why = lib.pys_conn_dropped_session(conn, dropped)
-            if why == 0:
-                return
-            self._session_ctx._count(_DROPS[why])
-            self._guarded(self._session_ctx._gone, dropped[0])

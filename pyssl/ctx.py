@@ -61,6 +61,8 @@ ASK_NAME = 1 << lib.PYS_ASK_SERVER_NAME
 ASK_CERT = 1 << lib.PYS_ASK_CERT
 ASK_ALPN = 1 << lib.PYS_ASK_ALPN
 ASK_SESSION = 1 << lib.PYS_ASK_SESSION
+HEAR_SESSIONS = lib.PYS_HEAR_SESSIONS
+HEAR_KEYLOG = lib.PYS_HEAR_KEYLOG
 ASK_TICKET = 1 << lib.PYS_ASK_TICKET_SEAL | 1 << lib.PYS_ASK_TICKET_OPEN
 ASK_VERIFY = 1 << lib.PYS_ASK_VERIFY
 ASK_SIGN = 1 << lib.PYS_ASK_SIGN
@@ -329,7 +331,10 @@ class SSL_CTX(NoticeCalls):
         self._ca_names = found
 
     def _update_asks(self) -> None:
-        """Tell the core which questions have somebody to answer them."""
+        """Tell the core which questions have somebody to answer them.
+
+        And what has somebody to hear it.
+        """
         live = 0
         if self._sni is not None:
             live |= ASK_NAME
@@ -345,6 +350,10 @@ class SSL_CTX(NoticeCalls):
             live |= ASK_FIRST_USE
         if self._status is not None:
             live |= ASK_STATUS
+        if self._new_session is not None:
+            live |= HEAR_SESSIONS
+        if self._keylog is not None:
+            live |= HEAR_KEYLOG
         self._set_number(lib.PYS_ASKS, live | self._copied.asks)
         self.live_asks = live
 

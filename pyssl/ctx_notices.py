@@ -144,3 +144,4 @@ class NoticeCalls(StatusCalls):
             self._keylog = both(file, cb)
         else:
             self._keylog = file or cb
+        self._update_asks()

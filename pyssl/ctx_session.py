@@ -16,7 +16,6 @@ from pyssl.const import (
     ERR_LIB_SSL,
     SSL_R_INVALID_TICKET_KEYS_LENGTH,
     SSL_SESS_CACHE_CLIENT,
-    SSL_SESS_CACHE_NO_AUTO_CLEAR,
     SSL_SESS_CACHE_NO_INTERNAL_STORE,
     SSL_SESS_CACHE_SERVER,
 )
@@ -36,7 +35,6 @@ GetSessionCallback = Callable[["SSL", bytes], "SSL_SESSION | None"]
 
 TICKET_KEY_LEN = 80
 TICKET_KEYS_MAX = 16
-_CLEAR_AFTER = 255  # handshakes
 
 
 class SessionCalls(Identities):
@@ -46,7 +44,6 @@ class SessionCalls(Identities):
     """
 
     __slots__ = (
-        "_counts",
         "_get_session",
         "_kept_cache",
         "_new_session",
@@ -64,7 +61,6 @@ class SessionCalls(Identities):
         self._kept_cache: Any = None
         self._get_session: GetSessionCallback | None = None
         self._ticket_key: TicketKeyCallback | None = None
-        self._counts: dict[str, int] = {}
 
     def _update_asks(self) -> None:
         raise NotImplementedError
@@ -138,7 +134,8 @@ class SessionCalls(Identities):
         dropped = ffi.new("pys_session **")
         added = lib.pys_cache_add(self._cache(), session._native(), dropped)
         if dropped[0] != ffi.NULL:
-            self._count("cache_full")
+            settings = self._snapshot()
+            lib.pys_settings_add_count(settings, lib.PYS_COUNT_CACHE_FULL)
             self._gone(dropped[0])
         return int(added)
 
@@ -342,8 +339,10 @@ class SessionCalls(Identities):
 
         Source: SSL_CTX_sess_set_get_cb(3); contract SESS-7.
         """
-        self._snapshot()
-        self._new_session = _callback(cb)
+        with self._lock:
+            self._snapshot()
+            self._new_session = _callback(cb)
+            self._update_asks()
 
     def sess_get_new_cb(self) -> NewSessionCallback | None:
         """Give who hears of new sessions."""
@@ -405,24 +404,12 @@ class SessionCalls(Identities):
 
     # ---- counters ----------------------------------------------------------
 
-    def _count(self, what: str) -> int:
-        """Add one to a counter."""
-        with self._lock:
-            n = self._counts.get(what, 0) + 1
-            self._counts[what] = n
-            return n
+    def _counted(self, what: int) -> int:
+        return int(lib.pys_settings_count(self._snapshot(), what))
 
-    def _counted(self, what: str) -> int:
-        self._snapshot()
-        return self._counts.get(what, 0)
-
-    def _good(self, ssl: SSL, side: str) -> None:
-        """Count a handshake that is complete; clean up now and then."""
-        if self._count(side + "_good") % _CLEAR_AFTER != 0:
-            return
-        mode = ssl._number(lib.PYS_CACHE_MODE)
-        if not mode & SSL_SESS_CACHE_NO_AUTO_CLEAR:
-            self._flush(ssl._settings, int(time.time()))
+    def _clean(self, settings: Any) -> None:
+        """Drop what has expired; the core says when (SESS-1)."""
+        self._flush(settings, int(time.time()))
 
     def sess_number(self) -> int:
         """Give the sessions in the cache.
@@ -434,47 +421,49 @@ class SessionCalls(Identities):
 
     def sess_connect(self) -> int:
         """Give the handshakes begun as client."""
-        return self._counted("connect")
+        return self._counted(lib.PYS_COUNT_CONNECT)
 
     def sess_connect_good(self) -> int:
         """Give the handshakes completed as client."""
-        return self._counted("connect_good")
+        return self._counted(lib.PYS_COUNT_CONNECT_GOOD)
 
     def sess_connect_renegotiate(self) -> int:
         """Give 0: nobody renegotiates."""
-        return self._counted("connect_renegotiate")
+        self._snapshot()
+        return 0
 
     def sess_accept(self) -> int:
         """Give the handshakes begun as server."""
-        return self._counted("accept")
+        return self._counted(lib.PYS_COUNT_ACCEPT)
 
     def sess_accept_good(self) -> int:
         """Give the handshakes completed as server."""
-        return self._counted("accept_good")
+        return self._counted(lib.PYS_COUNT_ACCEPT_GOOD)
 
     def sess_accept_renegotiate(self) -> int:
         """Give 0: nobody renegotiates."""
-        return self._counted("accept_renegotiate")
+        self._snapshot()
+        return 0
 
     def sess_hits(self) -> int:
         """Give the handshakes that resumed a session."""
-        return self._counted("hits")
+        return self._counted(lib.PYS_COUNT_HITS)
 
     def sess_cb_hits(self) -> int:
         """Give the sessions that the callback has found."""
-        return self._counted("cb_hits")
+        return self._counted(lib.PYS_COUNT_CB_HITS)
 
     def sess_misses(self) -> int:
         """Give the ids that clients asked for and nobody knew."""
-        return self._counted("misses")
+        return self._counted(lib.PYS_COUNT_MISSES)
 
     def sess_timeouts(self) -> int:
         """Give the sessions that clients asked for after they expired."""
-        return self._counted("timeouts")
+        return self._counted(lib.PYS_COUNT_TIMEOUTS)
 
     def sess_cache_full(self) -> int:
         """Give the sessions that had to go because the cache was full."""
-        return self._counted("cache_full")
+        return self._counted(lib.PYS_COUNT_CACHE_FULL)
 
 
 def _callback(cb: Any) -> Any:

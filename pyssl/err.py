@@ -98,12 +98,12 @@ class _Local(threading.local):
         self.state = ThreadState()
 
 
-_local = _Local()
+local = _Local()
 
 
 def thread_state() -> ThreadState:
     """Give the calling thread's state; it ends with the thread."""
-    return _local.state
+    return local.state
 
 
 # ---- for the other modules -------------------------------------------------
@@ -119,7 +119,7 @@ def put(library: int, reason: int, text: str | None = None) -> None:
 
 def put_code(code: int, text: str | None = None) -> None:
     """Push one packed code."""
-    _local.state.queue.append(Entry(code, text or ""))
+    local.state.queue.append(Entry(code, text or ""))
 
 
 def put_sys(errno: int, text: str | None = None) -> None:
@@ -129,21 +129,21 @@ def put_sys(errno: int, text: str | None = None) -> None:
 
 def put_fault(fault: Any) -> None:
     """Push the codes of a C fault, oldest first (ERR-6)."""
-    queue = _local.state.queue
+    queue = local.state.queue
     for code in fault.codes[0 : fault.n_codes]:
         queue.append(Entry(code))
 
 
 def clear() -> None:
     """Empty the queue; cheap if it is empty already."""
-    queue = _local.state.queue
+    queue = local.state.queue
     if queue:
         queue.clear()
 
 
 def drain() -> list[int]:
     """Empty the queue and give its codes, oldest first."""
-    queue = _local.state.queue
+    queue = local.state.queue
     codes = [entry.code for entry in queue]
     queue.clear()
     return codes
@@ -408,7 +408,7 @@ _NOTHING = Entry(0)
 
 def _look(take: bool, last: bool = False) -> Entry:
     """Give an entry of the queue, or one with code 0 if it is empty."""
-    queue = _local.state.queue
+    queue = local.state.queue
     if not queue:
         return _NOTHING
     if take:
@@ -554,7 +554,7 @@ def _push(library: int, func: int, reason: int, entry: Entry) -> None:
         entry.code = _SYSTEM | reason
     else:
         entry.code = ERR_PACK(library, func, reason)
-    _local.state.queue.append(entry)
+    local.state.queue.append(entry)
 
 
 def ERR_set_mark() -> int:
@@ -565,7 +565,7 @@ def ERR_set_mark() -> int:
 
     Source: ERR_set_mark(3); contract ERR-8.
     """
-    queue = _local.state.queue
+    queue = local.state.queue
     if not queue:
         return 0
     queue[-1].marks += 1
@@ -580,7 +580,7 @@ def ERR_pop_to_mark() -> int:
 
     Source: ERR_pop_to_mark(3); contract ERR-8.
     """
-    queue = _local.state.queue
+    queue = local.state.queue
     while queue and queue[-1].marks == 0:
         queue.pop()
     if not queue:
@@ -610,7 +610,7 @@ def ERR_print_errors_cb(cb: Callable[[str, Any], int], u: Any = None) -> None:
 
     Source: ERR_print_errors_cb(3); contract ERR-9.
     """
-    while _local.state.queue:
+    while local.state.queue:
         entry = _look(take=True)
         line = (
             f"{threading.get_ident():X}:{ERR_error_string(entry.code)}:"
@@ -653,4 +653,4 @@ def ERR_remove_thread_state(tid: None = None) -> None:
     """
     if tid is not None:
         raise TypeError("only the calling thread's state can be removed")
-    _local.state = ThreadState()
+    local.state = ThreadState()

@@ -120,10 +120,9 @@ pys_conn_clear(pys_conn *c)
     pys_fresh_drop(c);
     pys_dropped_drop(c);
     pys_psk_hint_drop(c);
-    c->cache_news = 0;
+    c->clear_due = false;
     c->extended = false;
     c->resumed = false;
-    c->completed = false;
     c->n_nonce = 0;
     pys_buf_wipe(&c->keylog);
     pys_buf_wipe(&c->keylog_line);

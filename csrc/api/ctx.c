@@ -203,6 +203,18 @@ pys_settings_psk_hint(const pys_settings *s, size_t *n)
     return pys_buf_head(&s->psk_hint);
 }
 
+uint64_t
+pys_settings_count(const pys_settings *s, enum pys_count which)
+{
+    return atomic_load(&s->counts->n[which]);
+}
+
+void
+pys_settings_add_count(pys_settings *s, enum pys_count which)
+{
+    (void)pys_counts_add(s->counts, which);
+}
+
 pys_cache *
 pys_settings_cache(const pys_settings *s)
 {

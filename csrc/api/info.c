@@ -359,12 +359,6 @@ pys_conn_export(pys_conn *c, uint8_t *out, size_t n, const char *label,
     return ok;
 }
 
-void
-pys_conn_keep_keylog(pys_conn *c, bool on)
-{
-    c->keep_keylog = on;
-}
-
 const char *
 pys_conn_next_keylog(pys_conn *c)
 {

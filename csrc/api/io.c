@@ -209,6 +209,8 @@ handshake_begin(pys_conn *c)
 {
     if (c->post != NULL)
         return pys_post_begin(c) || pys_fail_internal(c);
+    (void)pys_counts_add(c->set->counts,
+        c->role == PYS_CLIENT ? PYS_COUNT_CONNECT : PYS_COUNT_ACCEPT);
     c->hs = pys_hs_new(c);
     if (c->hs == NULL)
         return pys_fail_internal(c);
@@ -363,6 +365,21 @@ pys_conn_handshake(pys_conn *c)
     if (io == PYS_IO_MISUSE || io == PYS_IO_CLOSED)
         return io;
     return handshake_told(c, io == PYS_IO_MOVED ? pys_io_handshake(c) : io);
+}
+
+bool
+pys_conn_told(const pys_conn *c)
+{
+    return c->watch != NULL || c->n_fresh != 0 || c->n_dropped != 0 ||
+        c->clear_due || pys_buf_size(&c->keylog) != 0;
+}
+
+int
+pys_conn_shake(pys_conn *c)
+{
+    int io = (int)pys_conn_handshake(c);
+
+    return pys_conn_told(c) ? io | PYS_TOLD : io;
 }
 
 bool

@@ -37,14 +37,6 @@ pys_conn_retire(pys_conn *c, bool anyway)
     return true;
 }
 
-void
-pys_conn_keep_fresh(pys_conn *c, bool on)
-{
-    c->keep_fresh = on;
-    if (!on)
-        pys_fresh_drop(c);
-}
-
 pys_session *
 pys_conn_fresh_session(pys_conn *c)
 {
@@ -60,15 +52,6 @@ pys_conn_fresh_session(pys_conn *c)
     if (c->n_fresh == 0)
         pys_fresh_drop(c);
     return s;
-}
-
-int
-pys_conn_completed(pys_conn *c)
-{
-    int told = c->completed ? 1 + c->resumed : 0;
-
-    c->completed = false;
-    return told;
 }
 
 bool
@@ -96,31 +79,31 @@ pys_conn_give_session(pys_conn *c, pys_session *s)
     c->hs->given = pys_session_up_ref(s);
 }
 
-unsigned
-pys_conn_cache_news(pys_conn *c)
+pys_session *
+pys_conn_dropped_session(pys_conn *c)
 {
-    unsigned news = c->cache_news;
+    pys_session *s;
 
-    c->cache_news = 0;
-    return news;
-}
-
-unsigned
-pys_conn_dropped_session(pys_conn *c, pys_session **s)
-{
-    unsigned why;
-
-    *s = NULL;
     if (c->n_dropped == 0)
-        return 0;
-    *s = c->dropped[0].session;
-    why = c->dropped[0].why;
+        return NULL;
+    s = c->dropped[0];
     c->n_dropped--;
     for (size_t i = 0; i < c->n_dropped; i++)
         c->dropped[i] = c->dropped[i + 1];
-    if (c->n_dropped == 0)
-        pys_dropped_drop(c);
-    return why;
+    if (c->n_dropped == 0) {
+        pys_free(c->dropped);
+        c->dropped = NULL;
+    }
+    return s;
+}
+
+bool
+pys_conn_clear_due(pys_conn *c)
+{
+    bool due = c->clear_due;
+
+    c->clear_due = false;
+    return due;
 }
 
 /* ---- external PSKs ----------------------------------------------------- */

@@ -203,7 +203,7 @@ pys_keylog(pys_hs *hs, const char *label, const uint8_t *secret, size_t n)
     pys_conn *c = hs->conn;
     pys_wr w = pys_wr_to(&c->keylog);
 
-    if (!c->keep_keylog)
+    if (!pys_setting(c->set, PYS_ASKS, PYS_HEAR_KEYLOG))
         return true;
     pys_wr_bytes(&w, label, strlen(label));
     pys_wr_u8(&w, ' ');
@@ -386,4 +386,18 @@ pys_hs_free(pys_hs *hs)
     pys_session_free(hs->external);
     pys_free_secret(hs->setup, sizeof(*hs->setup));
     pys_free_secret(hs, sizeof(*hs));
+}
+
+void
+pys_count_good(pys_conn *c)
+{
+    enum { CLEAR_AFTER = 255 };
+    pys_counts *counts = c->set->counts;
+    enum pys_count which = c->role == PYS_CLIENT ? PYS_COUNT_CONNECT_GOOD :
+                                                   PYS_COUNT_ACCEPT_GOOD;
+
+    if (c->resumed)
+        (void)pys_counts_add(counts, PYS_COUNT_HITS);
+    c->clear_due = pys_counts_add(counts, which) % CLEAR_AFTER == 0 &&
+        !pys_setting(c->set, PYS_CACHE_MODE, PYS_CACHE_NO_AUTO_CLEAR);
 }

@@ -19,6 +19,7 @@
 #include "pys_conn.h"
 #include "record/record.h"
 #include "session/cache.h"
+#include "session/counts.h"
 #include "session/ticket.h"
 
 /* ---- settings ---------------------------------------------------------- */
@@ -36,6 +37,7 @@ struct pys_settings {
     pys_trust *trust; /* or NULL */
     pys_ticket_keys *tickets; /* or NULL: none are given */
     pys_cache *cache;         /* or NULL */
+    pys_counts *counts;       /* those of the first context */
     uint8_t id_context[PYS_ID_CONTEXT_MAX];
     size_t n_id_context;
     pys_buf alpn;     /* wire form, without the outer length */
@@ -66,7 +68,9 @@ enum {
     PYS_VERIFY_FAIL_IF_NO_CERT = 2,
     PYS_VERIFY_ONCE = 4,
     PYS_VERIFY_POST = 8,
+    PYS_CACHE_CLIENT = 1,
     PYS_CACHE_SERVER = 2,
+    PYS_CACHE_NO_AUTO_CLEAR = 0x80,
     PYS_CACHE_NO_LOOKUP = 0x100,
     PYS_CACHE_NO_STORE = 0x200
 };
@@ -285,12 +289,6 @@ typedef struct pys_early {
 /* Bits of SSL_get_shutdown(3). */
 enum { PYS_SENT_SHUTDOWN = 1, PYS_RECEIVED_SHUTDOWN = 2 };
 
-/* What left the cache of a server, and why. */
-typedef struct pys_drop {
-    pys_session *session; /* NULL: another connection was quicker */
-    unsigned why;         /* PYS_CACHE_EXPIRED or PYS_CACHE_FULL */
-} pys_drop;
-
 struct pys_conn {
     pys_settings *set;
     enum pys_role role;
@@ -353,14 +351,12 @@ struct pys_conn {
     pys_session *session; /* to offer; then the one in use */
     pys_session **fresh; /* made or received since last asked */
     size_t n_fresh;
-    bool keep_fresh;
-    pys_drop *dropped; /* by the cache since last asked, oldest first */
+    pys_session **dropped; /* by the cache since last asked */
     size_t n_dropped;
-    unsigned cache_news;
+    bool clear_due; /* it is time to look for expired sessions */
     bool resumed;
     pys_cert *own_cert; /* shown in this handshake, or NULL */
     pys_buf *psk_hint; /* client: of a server of TLS 1.2, or NULL */
-    bool completed; /* and nobody has asked yet */
     uint32_t n_nonce; /* tickets given */
     uint8_t exporter[PYS_HASH_MAX]; /* in TLS 1.2 the master secret */
     union {
@@ -371,7 +367,6 @@ struct pys_conn {
     uint8_t finished[2][PYS_HASH_MAX];
     uint8_t n_finished[2];
     bool extended; /* made with extended_master_secret */
-    bool keep_keylog;
     pys_buf keylog; /* lines, each ended by a NUL */
     pys_buf keylog_line; /* the one handed out */
 };
@@ -388,6 +383,12 @@ bool pys_fail_after(pys_conn *c, const pys_fault *first, int alert,
 
 /* The same for libcrypto's and memory's failures: internal_error. */
 bool pys_fail_internal(pys_conn *c);
+
+/*
+ * Counts a handshake that is complete (SSL_CTX_sess_number(3)). Now and then
+ * it is time to clean the cache (SESS-1).
+ */
+void pys_count_good(pys_conn *c);
 
 /* Bytes n of a secret become a key log line, if anyone wants it. */
 PYS_MUST bool pys_keylog(pys_hs *hs, const char *label, const uint8_t *secret,

@@ -32,14 +32,18 @@ settings_defaults(pys_settings *s)
             s->lists[kind].ids);
 }
 
-pys_settings *
-pys_settings_new(void)
+/* Takes over the counters, also if it fails. */
+static pys_settings *
+settings_with(pys_counts *counts)
 {
-    pys_settings *s = pys_alloc(sizeof(*s));
+    pys_settings *s = counts == NULL ? NULL : pys_alloc(sizeof(*s));
 
-    if (s == NULL)
+    if (s == NULL) {
+        pys_counts_free(counts);
         return NULL;
+    }
     atomic_init(&s->refs, 1);
+    s->counts = counts;
     pys_identities_init(&s->ids);
     pys_buf_init(&s->alpn, UINT16_MAX - 2);
     pys_buf_init(&s->ca_names, UINT16_MAX - 2);
@@ -47,6 +51,12 @@ pys_settings_new(void)
     pys_buf_init(&s->psk_hint, PYS_PSK_IDENTITY_MAX);
     settings_defaults(s);
     return s;
+}
+
+pys_settings *
+pys_settings_new(void)
+{
+    return settings_with(pys_counts_new());
 }
 
 pys_settings *
@@ -66,6 +76,7 @@ pys_settings_free(pys_settings *s)
     pys_trust_free(s->trust);
     pys_ticket_keys_free(s->tickets);
     pys_cache_free(s->cache);
+    pys_counts_free(s->counts);
     pys_buf_wipe(&s->alpn);
     pys_buf_wipe(&s->ca_names);
     pys_buf_wipe(&s->scts);
@@ -80,7 +91,7 @@ pys_settings_own(pys_settings *s)
 
     if (atomic_load(&s->refs) == 1)
         return s;
-    copy = pys_settings_new();
+    copy = settings_with(pys_counts_up_ref(s->counts));
     if (copy == NULL)
         return NULL;
     memcpy(copy->numbers, s->numbers, sizeof(s->numbers));

@@ -687,7 +687,7 @@ pys_flight_finish(pys_conn *c)
     atomic_store(&c->phase, PYS_OPEN);
     if (post)
         return;
-    c->completed = true;
+    pys_count_good(c);
     for (size_t i = 0; i < PYS_N_OFFERS; i++) {
         pys_buf_wipe(&c->offers[0][i]);
         pys_buf_wipe(&c->offers[1][i]);

@@ -82,10 +82,26 @@ pys_fresh_drop(pys_conn *c)
     c->n_fresh = 0;
 }
 
+static bool
+cache_says(const pys_conn *c, int64_t bits)
+{
+    return pys_setting(c->set, PYS_CACHE_MODE, bits);
+}
+
+/* SESS-7: a client's cache is Python's, and who is told is in any case. */
+static bool
+heard(const pys_conn *c)
+{
+    if (c->role == PYS_CLIENT)
+        return cache_says(c, PYS_CACHE_CLIENT);
+    return cache_says(c, PYS_CACHE_SERVER) &&
+        pys_setting(c->set, PYS_ASKS, PYS_HEAR_SESSIONS);
+}
+
 void
 pys_session_announce(pys_conn *c, pys_session *s)
 {
-    if (c->keep_fresh)
+    if (heard(c))
         fresh_add(c, s);
     pys_session_use(c, s);
 }
@@ -117,38 +133,38 @@ pys_session13_done(pys_hs *hs)
 
 /* ---- the cache --------------------------------------------------------- */
 
-static bool
-cache_says(const pys_conn *c, int64_t bits)
-{
-    return pys_setting(c->set, PYS_CACHE_MODE, bits);
-}
-
 void
 pys_dropped_drop(pys_conn *c)
 {
     for (size_t i = 0; i < c->n_dropped; i++)
-        pys_session_free(c->dropped[i].session);
+        pys_session_free(c->dropped[i]);
     pys_free(c->dropped);
     c->dropped = NULL;
     c->n_dropped = 0;
 }
 
-/* Takes over the reference. Without memory for it, nobody hears of it. */
+/*
+ * Takes over the reference; NULL: another connection was quicker. Without
+ * memory for it, nobody hears of it.
+ */
 static void
-dropped_add(pys_conn *c, pys_session *s, unsigned why)
+dropped_add(pys_conn *c, pys_session *s, enum pys_count why)
 {
-    pys_drop *more = pys_alloc((c->n_dropped + 1) * sizeof(*more));
+    pys_session **more;
 
+    (void)pys_counts_add(c->set->counts, why);
+    if (s == NULL)
+        return;
+    more = pys_alloc((c->n_dropped + 1) * sizeof(*more));
     if (more == NULL) {
         pys_session_free(s);
         return;
     }
     if (c->n_dropped != 0)
         memcpy(more, c->dropped, c->n_dropped * sizeof(*more));
-    more[c->n_dropped++] = (pys_drop){.session = s, .why = why};
+    more[c->n_dropped++] = s;
     pys_free(c->dropped);
     c->dropped = more;
-    c->cache_news |= why;
 }
 
 /* An expired one goes out of it. */
@@ -164,7 +180,7 @@ pys_session_cached(pys_hs *hs, pys_rd id)
     s = pys_cache_find(c->set->cache, id);
     if (s == NULL || pys_session_fresh(s, pys_now_ms() / 1000))
         return s;
-    dropped_add(c, pys_cache_remove(c->set->cache, s), PYS_CACHE_EXPIRED);
+    dropped_add(c, pys_cache_remove(c->set->cache, s), PYS_COUNT_TIMEOUTS);
     pys_session_free(s);
     return NULL;
 }
@@ -179,7 +195,7 @@ pys_session_store(pys_conn *c, pys_session *s)
     if (!pys_cache_add(c->set->cache, s, &dropped))
         return false;
     if (dropped != NULL)
-        dropped_add(c, dropped, PYS_CACHE_FULL);
+        dropped_add(c, dropped, PYS_COUNT_CACHE_FULL);
     return true;
 }
 

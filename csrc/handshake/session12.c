@@ -130,7 +130,7 @@ session_ask(pys_hs *hs, pys_session **out)
     *out = hs->given;
     hs->given = NULL;
     if (*out != NULL)
-        c->cache_news |= PYS_CACHE_GIVEN;
+        (void)pys_counts_add(c->set->counts, PYS_COUNT_CB_HITS);
     return PYS_GO_NEXT;
 }
 
@@ -154,7 +154,7 @@ session_find(pys_hs *hs, pys_session **out, bool *old)
         return PYS_GO_NEXT;
     go = session_ask(hs, out);
     if (go == PYS_GO_NEXT && *out == NULL)
-        hs->conn->cache_news |= PYS_CACHE_MISSED;
+        (void)pys_counts_add(set->counts, PYS_COUNT_MISSES);
     return go;
 }
 

@@ -389,6 +389,7 @@ def test_shutdown_second_hands_on_each_ticket_as_it_comes(
 @clause("RFC 8446 4.6.1")
 def test_shutdown_second_lets_no_tickets_gather() -> None:
     victim = connected(as_server=False)
+    victim.ssl._set_number(lib.PYS_CACHE_MODE, p.SSL_SESS_CACHE_CLIENT)
     assert victim.peer.shutdown() == HALF
     victim.forge.record(wire.HANDSHAKE, bytes(m.NewSessionTicket()) * 9)
     victim.deliver()

@@ -123,7 +123,8 @@ def _settings(trace: Trace) -> Any:
     lib.pys_settings_set_number(s, lib.PYS_RECORD_LIMIT, RECORD_LIMIT)
     lib.pys_settings_set_number(s, lib.PYS_NUM_TICKETS, 0)
     lib.pys_settings_set_number(s, lib.PYS_MIN_VERSION, 0x0304)
-    lib.pys_settings_set_number(s, lib.PYS_ASKS, 1 << lib.PYS_ASK_VERIFY)
+    asks = 1 << lib.PYS_ASK_VERIFY | lib.PYS_HEAR_KEYLOG
+    lib.pys_settings_set_number(s, lib.PYS_ASKS, asks)
     if trace.who == "server" and trace.name == "client_auth":
         lib.pys_settings_set_number(s, lib.PYS_VERIFY_MODE, 1)
     if trace.name == "hello_retry_request":
@@ -166,7 +167,6 @@ class Side:
         lib.pys_conn_set_role(self.conn, role)
         if trace.who == "client":
             assert lib.pys_conn_set_server_name(self.conn, b"server", 6)
-        lib.pys_conn_keep_keylog(self.conn, True)
         self.left = [
             (TYPES.get(kind, 2), message)
             for kind, message in trace.messages(trace.who)
