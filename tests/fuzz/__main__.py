@@ -78,11 +78,13 @@ class Target(NamedTuple):
     longest: int
 
 
-_JOINED = ("connection.c", "pair.c")
+_JOINED = ("connection.c", "pair.c", "answers.c")
 TARGETS = {
     "connection": Target(_JOINED, False, "connection", 4096),
     "connection_clear": Target(_JOINED, True, "connection", 4096),
-    "message": Target(("message.c", "pair.c"), True, "message", 4096),
+    "message": Target(
+        ("message.c", "pair.c", "answers.c"), True, "message", 4096
+    ),
     "parts": Target(("parts.c",), False, "parts", 8192),
 }
 

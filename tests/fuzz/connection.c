@@ -1,5 +1,5 @@
 /*
- * A victim and its peer. Input: flags (fuzz.h), then edits of the bytes that
+ * A victim and its peer. Input: a head (fuzz.h), then edits of the bytes that
  * the peer sends: three bytes each (how far on, what to do, with what), and
  * for some of them data. Behind the last edit everything passes unchanged.
  * With the highest bit of the flags there is no peer: the input is what the
@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { STREAM_MAX = 1 << 16, TURNS = 14, RAW = 128 };
+enum { STREAM_MAX = 1 << 16, TURNS = 18 };
 
 enum { OP_SET, OP_XOR, OP_DROP, OP_INSERT, OP_TWICE, N_OPS };
 
@@ -128,6 +128,7 @@ joined(fuzz_pair *pair, int victim, script *s)
         else
             fuzz_give(pair, victim, changed, change(s, bytes, n, changed));
     }
+    fuzz_close(pair, victim);
 }
 
 int
@@ -137,16 +138,15 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     script s;
     int victim;
 
-    if (n == 0)
+    if (n < FUZZ_HEAD)
         return 0;
     victim = (p[0] & FUZZ_SERVER) != 0;
-    if (!fuzz_pair_new(&pair, p[0] & 127))
-        return 0;
+    fuzz_pair_new(&pair, p);
     memset(&s, 0, sizeof(s));
-    s.p = p + 1;
-    s.n = n - 1;
-    if ((p[0] & RAW) != 0)
-        raw(&pair, victim, p + 1, n - 1);
+    s.p = p + FUZZ_HEAD;
+    s.n = n - FUZZ_HEAD;
+    if ((p[0] & FUZZ_RAW) != 0)
+        raw(&pair, victim, s.p, s.n);
     else
         joined(&pair, victim, &s);
     fuzz_pair_free(&pair);

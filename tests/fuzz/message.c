@@ -1,6 +1,6 @@
 /*
  * One message of the peer's is what the fuzzer says; all else is in order.
- * Input: flags (fuzz.h), type of the message, body.
+ * Input: a head (fuzz.h), type of the message, body.
  */
 #include "fuzz.h"
 
@@ -9,7 +9,7 @@
 #include "base/base.h"
 #include "pys_test.h"
 
-enum { STREAM_MAX = 1 << 17, BODY_MAX = 1 << 15, TURNS = 14 };
+enum { STREAM_MAX = 1 << 17, BODY_MAX = 1 << 15, TURNS = 18 };
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
@@ -18,20 +18,21 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     static uint8_t bytes[STREAM_MAX];
     fuzz_pair pair;
     bool alive = true;
+    uint8_t type;
     size_t len;
 
-    if (n < 2 || n - 2 > BODY_MAX)
+    if (n <= FUZZ_HEAD || n - FUZZ_HEAD - 1 > BODY_MAX)
         return 0;
-    len = n - 2;
-    if (!fuzz_pair_new(&pair, p[0] & 127))
-        return 0;
-    message[0] = p[1];
+    type = p[FUZZ_HEAD];
+    len = n - FUZZ_HEAD - 1;
+    fuzz_pair_new(&pair, p);
+    message[0] = type;
     message[1] = 0;
     message[2] = (uint8_t)(len >> 8);
     message[3] = (uint8_t)len;
     if (len != 0)
-        memcpy(message + 4, p + 2, len);
-    pys_test_put_message(p[1], message, len + 4);
+        memcpy(message + 4, p + FUZZ_HEAD + 1, len);
+    pys_test_put_message(type, message, len + 4);
     for (int turn = 0; turn < TURNS && alive; turn++) {
         int side = turn & 1;
 
@@ -41,6 +42,6 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     }
     fuzz_pair_free(&pair);
     /* If nobody sent it, it must not wait for the next run. */
-    pys_free(pys_injected(p[1], &len));
+    pys_free(pys_injected(type, &len));
     return 0;
 }

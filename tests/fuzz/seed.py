@@ -20,8 +20,12 @@ VECTORS = HERE.parent / "vectors"
 _HEX = re.compile(r"(?:[0-9a-f]{2}){4,}")
 
 # tests/fuzz/fuzz.h.
-SERVER, TLS12, AUTH, RESUME, RETRY, VERIFY, EARLY = (1 << i for i in range(7))
-RAW = 128
+SERVER, TLS12, AUTH, RESUME, RETRY, VERIFY, EARLY, RAW = (
+    1 << i for i in range(8)
+)
+PSK, POST, PROOFS, SIGN, TICKET, LIMIT, PAD, ASKS = (
+    1 << i for i in range(8, 16)
+)
 
 # Ways to shake hands that differ in the messages they have.
 WAYS = [
@@ -37,7 +41,30 @@ WAYS = [
     TLS12 | AUTH,
     TLS12 | RESUME,
     TLS12 | VERIFY,
+    PSK,
+    PSK | RETRY,
+    PSK | RESUME,
+    PSK | TLS12,
+    POST,
+    POST | AUTH | SIGN,
+    POST | PAD | TICKET,
+    PROOFS | VERIFY,
+    PROOFS | TLS12 | VERIFY,
+    SIGN,
+    SIGN | TLS12 | AUTH,
+    TICKET | RESUME,
+    TICKET | RESUME | TLS12,
+    LIMIT,
+    LIMIT | TLS12 | AUTH,
+    PAD | RESUME | EARLY,
+    PAD | LIMIT | AUTH | RETRY,
+    ASKS | VERIFY | AUTH,
+    ASKS | TLS12 | VERIFY | AUTH,
+    ASKS | RESUME | EARLY,
+    ASKS | RESUME | TLS12,
 ]
+# Answers of the application: two bits for each of four questions.
+YES, DECLINE_SECOND, WAIT_FIRST, REFUSE_THIRD = 0, 1 << 2, 2, 3 << 4
 # Parts of tests/fuzz/parts.c.
 SESSION_DER, COMPACT, TICKET, RECORD, CERTIFICATE, PEM = range(6)
 
@@ -96,30 +123,43 @@ def der(pem: str) -> bytes:
     return base64.b64decode(inner)
 
 
+def head(way: int, answers: int = YES) -> bytes:
+    """Give the head of an input."""
+    return way.to_bytes(2, "little") + bytes([answers])
+
+
 def connections() -> Iterator[bytes]:
     """Handshakes left alone, one byte changed in some, and hellos."""
     for way in WAYS:
         for victim in (0, SERVER):
-            yield bytes([way | victim])
-            yield bytes([way | victim, 60, 1, 1, 200, 1, 0x80])
+            yield head(way | victim)
+            yield head(way | victim) + bytes([60, 1, 1, 200, 1, 0x80])
+        if way & (PSK | SIGN | TICKET | ASKS | PROOFS | PAD):
+            for answers in (DECLINE_SECOND, WAIT_FIRST, REFUSE_THIRD):
+                yield head(way, answers)
     # A ticket whose time overflowed: found by fuzzing.
-    yield bytes.fromhex("49990101c80180")
+    yield head(SERVER | RESUME | EARLY) + bytes.fromhex("990101c80180")
     for text in list(hellos())[::3]:
-        head = b"\x16\x03\x01" + len(text).to_bytes(2, "big")
-        yield bytes([RAW | SERVER]) + head + text
+        start = b"\x16\x03\x01" + len(text).to_bytes(2, "big")
+        yield head(RAW | SERVER) + start + text
     for text in list(records())[::3]:
-        yield bytes([RAW]) + text
+        yield head(RAW) + text
 
 
 def message_inputs() -> Iterator[bytes]:
     """Give messages with a way to shake hands in which they come."""
     for text in messages():
         way = TLS12 if text[0] in (12, 14, 16) else AUTH
-        yield bytes([way, text[0]]) + text[4:]
+        yield head(way) + text[:1] + text[4:]
     for text in list(hellos())[::6]:
-        yield bytes([0, 1]) + text[4:]
+        yield head(0) + text[:1] + text[4:]
     for kind in (4, 5, 20, 22, 24):
-        yield bytes([RESUME | EARLY, kind]) + bytes(36)
+        yield head(RESUME | EARLY) + bytes([kind, *bytes(36)])
+    # What is asked for after the handshake, and what PSKs bring.
+    for kind in (8, 11, 13, 15, 20, 22):
+        yield head(POST | PROOFS) + bytes([kind, *bytes(36)])
+    for kind in (1, 2, 12, 16):
+        yield head(PSK | TLS12) + bytes([kind, *bytes(36)])
 
 
 def parts() -> Iterator[bytes]:
