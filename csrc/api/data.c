@@ -220,6 +220,36 @@ seal_next(pys_conn *c, const uint8_t *p)
     return true;
 }
 
+/*
+ * The next record, sealed where a memory BIO keeps it. False: not there, or
+ * not without more ado; nothing has happened.
+ */
+static bool
+seal_there(pys_conn *c, const uint8_t *p)
+{
+    pys_flow *out = &c->flow[PYS_OUT];
+    size_t n = c->w_len - c->w_sealed;
+    pys_buf room = {0};
+    bool ok;
+
+    if (c->watch != NULL || out->protect.aead == NULL ||
+        c->set->numbers[PYS_PAD_DATA] != 0 ||
+        atomic_load(&c->update_due) != 0 || pys_protect_worn(&out->protect))
+        return false;
+    if (n > data_max(c))
+        n = data_max(c);
+    room.limit = room.cap = n + PYS_RECORD_EXTRA;
+    room.data = pys_bio_mem_room(out->bio, room.cap);
+    if (room.data == NULL)
+        return false;
+    ok = pys_record_seal(&out->protect, PYS_RT_APPLICATION_DATA,
+        pys_rd_of(p + c->w_sealed, n), 0, &room);
+    pys_bio_mem_filled(out->bio, ok ? pys_buf_size(&room) : 0);
+    if (ok)
+        c->w_sealed += n;
+    return ok;
+}
+
 static bool
 seal_batch(pys_conn *c, const uint8_t *p, bool partial)
 {
@@ -231,6 +261,8 @@ seal_batch(pys_conn *c, const uint8_t *p, bool partial)
         n = BATCH;
     if (partial)
         n = 1;
+    if (seal_there(c, p))
+        return true;
     if (left > n * max)
         left = n * max;
     if (!pys_buf_reserve(&c->flow[PYS_OUT].buf, left + n * PYS_RECORD_EXTRA))

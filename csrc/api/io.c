@@ -138,14 +138,55 @@ fill(pys_conn *c, size_t n)
     return PYS_IO_DONE;
 }
 
+/*
+ * A record that lies whole in a memory BIO is opened from there. Whatever
+ * else there is (PYS_IO_MOVED) is not touched.
+ */
+static enum pys_io
+record_there(pys_conn *c, uint8_t *out, size_t n, pys_record_got *got)
+{
+    pys_flow *in = &c->flow[PYS_IN];
+    pys_rd there = pys_bio_mem_look(in->bio);
+    pys_head head;
+    size_t raw = 0;
+
+    if (there.p == NULL)
+        return PYS_IO_MOVED;
+    if (there.n >= PYS_RECORD_HEADER) {
+        head = pys_record_head(there.p);
+        raw = PYS_RECORD_HEADER + head.len;
+        if (raw > there.n || head.type != PYS_RT_APPLICATION_DATA ||
+            n < pys_record_room(&in->protect, head.len) ||
+            !pys_intake_head(c, there.p, &head))
+            raw = 0;
+    }
+    if (raw != 0) {
+        got->raw = raw;
+        got->took = pys_intake(c, pys_rd_of(there.p, raw), out, n,
+            &got->content);
+    }
+    pys_bio_mem_ate(in->bio, raw);
+    if (raw == 0)
+        return PYS_IO_MOVED;
+    return got->took == PYS_TOOK_FAULT ? PYS_IO_FAULT : PYS_IO_DONE;
+}
+
 enum pys_io
 pys_io_record(pys_conn *c, uint8_t *out, size_t n, pys_record_got *got)
 {
     pys_flow *in = &c->flow[PYS_IN];
-    enum pys_io io = fill(c, PYS_RECORD_HEADER);
+    enum pys_io io = PYS_IO_MOVED;
     pys_head head;
     pys_rd record;
 
+    if (in->protect.aead == NULL)
+        out = NULL;
+    if (out != NULL && pys_buf_size(&in->buf) == 0 &&
+        c->set->numbers[PYS_READ_AHEAD] == 0)
+        io = record_there(c, out, n, got);
+    if (io != PYS_IO_MOVED)
+        return io;
+    io = fill(c, PYS_RECORD_HEADER);
     if (io != PYS_IO_DONE)
         return io;
     if (!pys_intake_head(c, pys_buf_head(&in->buf), &head))
@@ -155,10 +196,10 @@ pys_io_record(pys_conn *c, uint8_t *out, size_t n, pys_record_got *got)
         return io;
 
     record = pys_rd_of(pys_buf_head(&in->buf), PYS_RECORD_HEADER + head.len);
-    if (n < head.len)
+    if (out != NULL && n < pys_record_room(&in->protect, head.len))
         out = NULL;
     got->raw = record.n;
-    got->took = pys_intake(c, record, out, &got->content);
+    got->took = pys_intake(c, record, out, n, &got->content);
     if (got->took == PYS_TOOK_FAULT)
         return PYS_IO_FAULT;
     if (got->took != PYS_TOOK_DATA || got->content.p == out)

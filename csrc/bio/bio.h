@@ -7,7 +7,7 @@
 #ifndef PYS_BIO_BIO_H
 #define PYS_BIO_BIO_H
 
-#include "base/base.h"
+#include "base/wire.h"
 #include "pys.h"
 
 #include <stdatomic.h>
@@ -171,6 +171,21 @@ long pys_bio_fail(pys_bio *b, int writing, int fault);
 
 /* Records the errno of a failure. */
 void pys_bio_save_errno(pys_bio *b, int writing, int err);
+
+/*
+ * What lies in a memory BIO, where it lies; NULL for none, or another kind of
+ * BIO. The BIO is locked until pys_bio_mem_ate says how many of them were
+ * used: for moments, as always, so for one record and no I/O.
+ */
+PYS_MUST pys_rd pys_bio_mem_look(pys_bio *b);
+void pys_bio_mem_ate(pys_bio *b, size_t n);
+
+/*
+ * Where the next n bytes of a memory BIO are to be written; NULL if that is
+ * not possible. Locked as above, until pys_bio_mem_filled says how many were.
+ */
+PYS_MUST uint8_t *pys_bio_mem_room(pys_bio *b, size_t n);
+void pys_bio_mem_filled(pys_bio *b, size_t n);
 
 /* A number for a caller who gets a long. */
 static inline long

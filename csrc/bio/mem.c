@@ -81,14 +81,20 @@ mem_reserve(pys_mem *m, size_t n)
     return true;
 }
 
-/* Takes n bytes, which are there. */
+/* Drops n bytes, which are there. */
+static void
+mem_ate(pys_mem *m, size_t n)
+{
+    m->off += n;
+    if (m->off == m->len && !m->view)
+        mem_empty(m);
+}
+
 static void
 mem_take(pys_mem *m, uint8_t *out, size_t n)
 {
     memcpy(out, m->data + m->off, n);
-    m->off += n;
-    if (m->off == m->len && !m->view)
-        mem_empty(m);
+    mem_ate(m, n);
 }
 
 static long
@@ -263,4 +269,56 @@ pys_bio_mem_peek(pys_bio *b, uint8_t *out, size_t max)
         memcpy(out, b->u.mem.data + b->u.mem.off, max);
     pys_spin_unlock(&b->lock);
     return n;
+}
+
+pys_rd
+pys_bio_mem_look(pys_bio *b)
+{
+    const pys_mem *m = &b->u.mem;
+
+    if (b->method != &pys_bio_method_mem || !atomic_load(&b->init))
+        return pys_rd_of(NULL, 0);
+    pys_spin_lock(&b->lock);
+    if (mem_size(m) != 0)
+        return pys_rd_of(m->data + m->off, mem_size(m));
+    pys_spin_unlock(&b->lock);
+    return pys_rd_of(NULL, 0);
+}
+
+void
+pys_bio_mem_ate(pys_bio *b, size_t n)
+{
+    if (n != 0)
+        mem_ate(&b->u.mem, n);
+    pys_spin_unlock(&b->lock);
+    if (n == 0)
+        return;
+    pys_bio_begin(b, 0);
+    atomic_fetch_add(&b->side[0].count, (uint64_t)n);
+}
+
+uint8_t *
+pys_bio_mem_room(pys_bio *b, size_t n)
+{
+    pys_mem *m = &b->u.mem;
+
+    if (b->method != &pys_bio_method_mem || !atomic_load(&b->init) ||
+        m->view || (pys_bio_flags(b) & PYS_BIO_RDONLY) != 0)
+        return NULL;
+    pys_spin_lock(&b->lock);
+    if (mem_reserve(m, n))
+        return m->data + m->len;
+    pys_spin_unlock(&b->lock);
+    return NULL;
+}
+
+void
+pys_bio_mem_filled(pys_bio *b, size_t n)
+{
+    b->u.mem.len += n;
+    pys_spin_unlock(&b->lock);
+    if (n == 0)
+        return;
+    pys_bio_begin(b, 1);
+    atomic_fetch_add(&b->side[1].count, (uint64_t)n);
 }

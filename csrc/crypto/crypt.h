@@ -98,10 +98,11 @@ PYS_MUST bool pys_aead_seal(pys_aead *a, const uint8_t nonce[PYS_IV_LEN],
     pys_rd ad, pys_rd in, pys_rd tail, uint8_t *out);
 /*
  * in ends with the tag; out gets in.n - PYS_TAG_LEN bytes and may be in.p.
+ * Unless last is NULL, it gets the last of them, for which out needs no room.
  * False if it is not authentic (out then holds nothing of use, wiped).
  */
 PYS_MUST bool pys_aead_open(pys_aead *a, const uint8_t nonce[PYS_IV_LEN],
-    pys_rd ad, pys_rd in, uint8_t *out);
+    pys_rd ad, pys_rd in, uint8_t *out, uint8_t *last);
 
 /* ---- CBC (crypt_cbc.c) ---- */
 

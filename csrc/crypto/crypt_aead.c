@@ -5,6 +5,11 @@
 #include "crypto/crypt_evp.h"
 
 #include <limits.h>
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+
+/* Text up to here is sealed faster in one piece, copied together first. */
+enum { COPIED_MAX = 2048 };
 
 typedef struct aead_kind {
     const char *name;
@@ -85,10 +90,11 @@ add(pys_aead *a, pys_rd in, uint8_t *out)
         (size_t)n == in.n;
 }
 
+/* params may be NULL: the tag, which is then expected. */
 static bool
-begin(pys_aead *a, const uint8_t *nonce, pys_rd ad)
+begin(pys_aead *a, const uint8_t *nonce, pys_rd ad, const OSSL_PARAM *params)
 {
-    return EVP_CipherInit_ex2(a->ctx, NULL, NULL, nonce, -1, NULL) == 1 &&
+    return EVP_CipherInit_ex2(a->ctx, NULL, NULL, nonce, -1, params) == 1 &&
         add(a, ad, NULL);
 }
 
@@ -102,42 +108,50 @@ end(pys_aead *a)
     return EVP_CipherFinal_ex(a->ctx, none, &n) == 1 && n == 0;
 }
 
-static bool
-set_tag(pys_aead *a, uint8_t *tag)
-{
-    return EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_SET_TAG, PYS_TAG_LEN,
-               tag) == 1;
-}
-
-static bool
-get_tag(pys_aead *a, uint8_t *tag)
-{
-    return EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_GET_TAG, PYS_TAG_LEN,
-               tag) == 1;
-}
+/* How libcrypto is told where a tag is: at once, not by a ctrl. */
+#define TAG_PARAMS(tag) \
+    {OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, PYS_TAG_LEN), \
+        OSSL_PARAM_END}
 
 bool
 pys_aead_seal(pys_aead *a, const uint8_t nonce[PYS_IV_LEN], pys_rd ad,
     pys_rd in, pys_rd tail, uint8_t *out)
 {
-    return begin(a, nonce, ad) && add(a, in, out) &&
-        add(a, tail, out + in.n) && end(a) && get_tag(a, out + in.n + tail.n);
+    OSSL_PARAM params[] = TAG_PARAMS(out + in.n + tail.n);
+
+    if (tail.n != 0 && in.n + tail.n <= COPIED_MAX) {
+        if (in.n != 0)
+            memmove(out, in.p, in.n);
+        memmove(out + in.n, tail.p, tail.n);
+        in = pys_rd_of(out, in.n + tail.n);
+        tail.n = 0;
+    }
+    return begin(a, nonce, ad, NULL) && add(a, in, out) &&
+        add(a, tail, out + in.n) && end(a) &&
+        EVP_CIPHER_CTX_get_params(a->ctx, params) == 1;
 }
 
 bool
 pys_aead_open(pys_aead *a, const uint8_t nonce[PYS_IV_LEN], pys_rd ad,
-    pys_rd in, uint8_t *out)
+    pys_rd in, uint8_t *out, uint8_t *last)
 {
     uint8_t tag[PYS_TAG_LEN];
+    OSSL_PARAM params[] = TAG_PARAMS(tag);
+    pys_rd apart = {0};
     pys_rd text;
 
     /* RFC 8446 5.2: too short to hold even the tag. */
     if (in.n < PYS_TAG_LEN || !pys_rd_bytes(&in, in.n - PYS_TAG_LEN, &text) ||
         !pys_rd_copy(&in, tag, PYS_TAG_LEN))
         return false;
-    if (begin(a, nonce, ad) && add(a, text, out) && set_tag(a, tag) && end(a))
+    if (last != NULL && text.n != 0)
+        apart = pys_rd_of(text.p + --text.n, 1);
+    if (begin(a, nonce, ad, params) && add(a, text, out) &&
+        add(a, apart, last) && end(a))
         return true;
     /* RFC 8446 5.2: what did not verify must not be used. */
     pys_wipe(out, text.n);
+    if (last != NULL)
+        *last = 0;
     return false;
 }

@@ -141,7 +141,7 @@ static bool
 open_sealed(work *w)
 {
     return pys_aead_open(w->aead, w->nonce, pys_rd_of(w->data, CONTEXT),
-        pys_rd_of(w->out, w->n + PYS_TAG_LEN), w->data);
+        pys_rd_of(w->out, w->n + PYS_TAG_LEN), w->data, NULL);
 }
 
 static bool

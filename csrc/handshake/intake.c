@@ -298,7 +298,7 @@ is_sealed(const pys_conn *c, unsigned type)
 }
 
 pys_took
-pys_intake(pys_conn *c, pys_rd record, uint8_t *out, pys_rd *content)
+pys_intake(pys_conn *c, pys_rd record, uint8_t *out, size_t n, pys_rd *content)
 {
     pys_flow *in = &c->flow[PYS_IN];
     unsigned type = record.p[0];
@@ -315,10 +315,12 @@ pys_intake(pys_conn *c, pys_rd record, uint8_t *out, pys_rd *content)
         return take_clear(c, type, body);
     }
     pys_fault_init(&fault);
-    if (out == NULL)
+    if (out == NULL) {
         out = in->buf.data + (body.p - in->buf.data) +
             pys_record_explicit(&in->protect);
-    if (!pys_record_open(&in->protect, record, out, &inner, &fault)) {
+        n = body.n;
+    }
+    if (!pys_record_open(&in->protect, record, out, n, &inner, &fault)) {
         if (fault.alert == PYS_AD_BAD_RECORD_MAC && pys_early_skipping(c))
             return skip_early(c, record.n);
         return refuse(c, fault.alert, fault.codes[0] & 0x7fffff);

@@ -20,10 +20,12 @@ PYS_MUST bool pys_intake_head(pys_conn *c, const uint8_t *bytes,
     pys_head *head);
 
 /*
- * Takes a whole record. Its content is decrypted to out (room for the body)
- * or, if out is NULL, in place. *content points to application data.
+ * Takes a whole record. Its content is decrypted to out, which has n bytes,
+ * enough for it (pys_record_room), or, if out is NULL, in place. *content
+ * points to application data.
  */
-pys_took pys_intake(pys_conn *c, pys_rd record, uint8_t *out, pys_rd *content);
+pys_took pys_intake(pys_conn *c, pys_rd record, uint8_t *out, size_t n,
+    pys_rd *content);
 
 /* Queues a sealed alert behind whatever waits to be sent. */
 PYS_MUST bool pys_alert_send(pys_conn *c, int level, int alert);

@@ -136,13 +136,34 @@ pys_record_head(const uint8_t bytes[PYS_RECORD_HEADER])
     return head;
 }
 
+size_t
+pys_record_room(const pys_protect *p, size_t len)
+{
+    size_t extra = p->suite->version == PYS_TLS1_2 ?
+        pys_record_explicit(p) + PYS_TAG_LEN :
+        PYS_TAG_LEN + 1;
+
+    return len > extra ? len - extra : 0;
+}
+
+static bool
+inner_is(pys_head *inner, uint8_t type, size_t len)
+{
+    *inner = (pys_head){.type = type, .version = PYS_TLS1_3, .len = len};
+    return true;
+}
+
 bool
-pys_record_open(pys_protect *p, pys_rd record, uint8_t *out, pys_head *inner,
-    pys_fault *f)
+pys_record_open(pys_protect *p, pys_rd record, uint8_t *out, size_t room,
+    pys_head *inner, pys_fault *f)
 {
     pys_rd body = pys_rd_of(record.p + PYS_RECORD_HEADER,
         record.n - PYS_RECORD_HEADER);
     uint8_t nonce[PYS_IV_LEN];
+    uint8_t last = 0;
+    uint8_t *end;
+    uint8_t kept;
+    uint8_t type;
     size_t len;
 
     if (p->suite->version == PYS_TLS1_2)
@@ -153,9 +174,13 @@ pys_record_open(pys_protect *p, pys_rd record, uint8_t *out, pys_head *inner,
             PYS_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC);
     if (p->seq == UINT64_MAX)
         return pys_fault_internal(f);
+    /* The type, of a record that is not padded: it is none of the caller's. */
+    len = body.n - PYS_TAG_LEN;
+    end = room < len ? &last : out + len - 1;
+    kept = *end;
     pys_record_nonce(p, nonce);
     if (!pys_aead_open(p->aead, nonce, pys_rd_of(record.p, PYS_RECORD_HEADER),
-            body, out)) {
+            body, out, end == &last ? end : NULL)) {
         /* RFC 8446 5.2: a record that does not authenticate. */
         pys_fault_forget();
         return pys_fault_set(f, PYS_AD_BAD_RECORD_MAC,
@@ -163,18 +188,21 @@ pys_record_open(pys_protect *p, pys_rd record, uint8_t *out, pys_head *inner,
     }
     p->seq++;
 
-    len = body.n - PYS_TAG_LEN;
     /* RFC 8446 5.4: at most 2^14 and the type, padding included. */
     if (len > PYS_PLAIN_MAX + 1)
         return pys_fault_set(f, PYS_AD_RECORD_OVERFLOW,
             PYS_R_ENCRYPTED_LENGTH_TOO_LONG);
+    type = *end;
+    len--;
+    if (type != 0) {
+        *end = kept;
+        return inner_is(inner, type, len);
+    }
     while (len > 0 && out[len - 1] == 0)
         len--;
     /* RFC 8446 5.4: nothing but zeros. */
     if (len == 0)
         return pys_fault_set(f, PYS_AD_UNEXPECTED_MESSAGE,
             PYS_R_BAD_RECORD_TYPE);
-    *inner = (pys_head){
-        .type = out[len - 1], .version = PYS_TLS1_3, .len = len - 1};
-    return true;
+    return inner_is(inner, out[len - 1], len - 1);
 }

@@ -68,14 +68,17 @@ typedef struct pys_head {
 pys_head pys_record_head(const uint8_t bytes[PYS_RECORD_HEADER]);
 
 /*
- * Opens a whole protected record (header and body, which is overwritten).
- * The content goes to out, which may be the body itself and has room for the
- * body's length; *type is the inner type. False with alert and reason in f.
+ * Opens a whole protected record (header and body). The content goes to out,
+ * which may be the body itself and has room bytes: at least what
+ * pys_record_room says. False with alert and reason in f.
  */
 PYS_MUST bool pys_record_open(pys_protect *p, pys_rd record, uint8_t *out,
-    pys_head *inner, pys_fault *f);
+    size_t room, pys_head *inner, pys_fault *f);
 PYS_MUST bool pys_record_open12(pys_protect *p, pys_rd record, uint8_t *out,
     pys_head *inner, pys_fault *f);
+
+/* Most bytes of content in a record with a body of len bytes. */
+size_t pys_record_room(const pys_protect *p, size_t len);
 
 /* Bytes in front of the ciphertext of a record (RFC 5288 3). */
 size_t pys_record_explicit(const pys_protect *p);

@@ -99,7 +99,8 @@ pys_record_open12(pys_protect *p, pys_rd record, uint8_t *out, pys_head *inner,
         return pys_fault_internal(f);
     nonce_of(p, part.p, nonce);
     additional_data(p, record.p[0], len, ad);
-    if (!pys_aead_open(p->aead, nonce, pys_rd_of(ad, sizeof(ad)), body, out)) {
+    if (!pys_aead_open(p->aead, nonce, pys_rd_of(ad, sizeof(ad)), body, out,
+            NULL)) {
         /* RFC 5246 6.2.3.3: bad_record_mac. */
         pys_fault_forget();
         return bad_mac(f);

@@ -188,7 +188,7 @@ unseal(const ticket_key *key, pys_rd ticket, pys_buf *text)
     pys_aead *aead = pys_aead_new(PYS_AES_256_GCM, key->aes, false);
     bool ok = aead != NULL && pys_buf_reserve(text, body.n) &&
         pys_aead_open(aead, ticket.p + PYS_TICKET_NAME_LEN, head, body,
-            pys_buf_tail(text));
+            pys_buf_tail(text), NULL);
 
     if (ok)
         pys_buf_added(text, body.n - PYS_TAG_LEN);

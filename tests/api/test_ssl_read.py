@@ -39,6 +39,37 @@ def test_read_gives_at_most_num_bytes_and_keeps_the_rest(size: int) -> None:
 
 
 @clause("RW-1")
+@pytest.mark.parametrize("size", [4, 5, 6, 9, 21, 22, 500])
+@pytest.mark.parametrize("version", [p.TLS1_2_VERSION, p.TLS1_3_VERSION])
+def test_buffers_of_any_size_take_what_was_sent_and_no_more(
+    version: int, size: int
+) -> None:
+    link = links.connected(version=version, tickets=0)
+    for text in (b"data", b"tum"):
+        deliver(link, text)
+        buf = bytearray(b"." * size)
+        assert p.SSL_read(link.client, buf) == len(text)
+        assert buf == text.ljust(size, b".")
+
+
+@clause("RW-1")
+@pytest.mark.parametrize("size", [1, 3, 4, 5, 20, 21, 100])
+@pytest.mark.parametrize("block", [0, 2, 8])
+def test_buffers_of_any_size_take_padded_records(
+    block: int, size: int
+) -> None:
+    made = links.make_contexts(version=p.TLS1_3_VERSION, tickets=0)
+    assert p.SSL_CTX_set_block_padding(made[1], block) == 1
+    link = links.MemLink(*links.make_ends(*made)).established()
+    for text in (b"data", b"datum", b"\0\0\0\0"):
+        deliver(link, text)
+        got = b""
+        while len(got) < len(text):
+            got += links.read(link.client, size)
+        assert got == text
+
+
+@clause("RW-1")
 def test_read_leaves_the_rest_of_the_buffer_alone() -> None:
     link = links.connected()
     deliver(link, b"data")

@@ -77,7 +77,9 @@ class Aead:
         rd = self.core.ffi.new("pys_rd *", {"p": out, "n": len(sealed)})[0]
         a = self.core.rd(ad)
         n = max(len(sealed) - TAG_LEN, 0)
-        ok = self.core.lib.pys_aead_open(self.raw, nonce, a.rd, rd, out)
+        ok = self.core.lib.pys_aead_open(
+            self.raw, nonce, a.rd, rd, out, self.core.ffi.NULL
+        )
         text = bytes(self.core.ffi.buffer(out, n))
         if not ok:
             assert text == bytes(n)

@@ -120,7 +120,10 @@ class Direction:
         head, fault = core.ffi.new("pys_head *"), core.ffi.new("pys_fault *")
         fault.alert = -1
         out = kept + 5 + core.lib.pys_record_explicit(self.raw)
-        if not core.lib.pys_record_open(self.raw, whole, out, head, fault):
+        room = len(record)
+        if not core.lib.pys_record_open(
+            self.raw, whole, out, room, head, fault
+        ):
             return Opened(-1, b"", fault.alert, fault.codes[0] & 0x7FFFFF)
         return Opened(head.type, bytes(core.ffi.buffer(out, head.len)))
 

@@ -93,8 +93,8 @@ record(const uint8_t *p, size_t n)
                 &inner, &f);
     } else if (pys_protect_install(&protect, pys_suite_find(0x1301), scratch,
                    secret, false)) {
-        (void)pys_record_open(&protect, pys_rd_of(big, n - 1), big + 5, &inner,
-            &f);
+        (void)pys_record_open(&protect, pys_rd_of(big, n - 1), big + 5, n,
+            &inner, &f);
     }
     pys_protect_wipe(&protect);
     pys_hash_free(scratch);

@@ -31,7 +31,7 @@ bool __wrap_pys_random(uint8_t *out, size_t n);
 bool __wrap_pys_aead_seal(pys_aead *a, const uint8_t nonce[PYS_IV_LEN],
     pys_rd ad, pys_rd in, pys_rd tail, uint8_t *out);
 bool __wrap_pys_aead_open(pys_aead *a, const uint8_t nonce[PYS_IV_LEN],
-    pys_rd ad, pys_rd in, uint8_t *out);
+    pys_rd ad, pys_rd in, uint8_t *out, uint8_t *last);
 bool __wrap_pys_hmac(pys_hash *scratch, enum pys_hash_alg alg, pys_rd key,
     pys_rd data, uint8_t *out);
 bool __wrap_pys_sign(pys_key *k, uint16_t scheme, pys_rd data, uint8_t *sig,
@@ -71,15 +71,20 @@ __wrap_pys_aead_seal(pys_aead *a, const uint8_t nonce[PYS_IV_LEN], pys_rd ad,
 
 bool
 __wrap_pys_aead_open(pys_aead *a, const uint8_t nonce[PYS_IV_LEN], pys_rd ad,
-    pys_rd in, uint8_t *out)
+    pys_rd in, uint8_t *out, uint8_t *last)
 {
+    size_t n;
+
     (void)a;
     (void)nonce;
     (void)ad;
     if (in.n < PYS_TAG_LEN)
         return false;
-    if (in.n != PYS_TAG_LEN)
-        memmove(out, in.p, in.n - PYS_TAG_LEN);
+    n = in.n - PYS_TAG_LEN;
+    if (last != NULL && n != 0)
+        *last = in.p[--n];
+    if (n != 0)
+        memmove(out, in.p, n);
     return true;
 }
 
