@@ -25,7 +25,8 @@ C_LINT := -std=c11 -D_DEFAULT_SOURCE -DOPENSSL_NO_DEPRECATED -O2 \
 	$(C_WARN) -Icsrc -DPYS_VERSION='"lint"' -fsyntax-only
 
 .PHONY: help build test check lint format typecheck asan tsan interop fuzz \
-	clauses table cov bench bench-check demo sdist wheel test-wheel clean
+	clauses table cov bench bench-both bench-check demo sdist wheel \
+	test-wheel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -114,7 +115,15 @@ cov: $(STAMPS)/venv
 bench: $(STAMPS)/build
 	-$(PY) -m pip install -q --disable-pip-version-check \
 		--only-binary :all: 'pyssl-tls[bench]'
-	$(PY) -m pyssl.bench $(ARGS)
+	$(PY) -m pyssl.bench $(addprefix --beside ,$(BESIDE)) $(ARGS)
+
+#: bench-both  the same, with the wheel's libcrypto beside the system's
+bench-both: $(STAMPS)/build
+	rm -rf build/beside
+	PYSSL_LIBCRYPTO="$$($(PY) wheels/libcrypto.py | tail -n 1)" \
+		$(PY) setup.py -q build --force \
+		--build-lib build/beside/lib --build-temp build/beside/tmp
+	$(MAKE) bench BESIDE=build/beside/lib
 
 # With the system's libcrypto and with the wheel's, against tests/bench/guard.json;
 # ARGS=--accept writes the counts there, ARGS=--system leaves the wheel's out.

@@ -10,8 +10,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Optional
 
-from pyssl.bench import page, progress, report, rounds
+from pyssl.bench import beside, page, progress, report, rounds
 from pyssl.bench.peers import PEERS, find_peers
+from pyssl.bench.peers.base import FailedError
 from pyssl.bench.scenarios import SCENARIOS, Scenario
 
 
@@ -84,6 +85,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATTERN",
         help="run these; may be repeated (all that are installed)",
     )
+    add(
+        "--beside",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="run another build of pyssl in the same rounds: an environment "
+        "that has it, or a folder that holds the package; may be repeated",
+    )
     add("--list", action="store_true", help="name scenarios and peers")
     add(
         "--json",
@@ -110,7 +119,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
     Returns:
         0; 1 if no peer was found, and with --strict also if one failed or
-        pyssl fell behind; 2 for an older run that cannot be read.
+        pyssl fell behind; 2 for an older run that cannot be read, or
+        another build that does not run.
     """
     options = _parser().parse_args(argv)
     if options.list:
@@ -131,9 +141,15 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     chosen = [one for one in SCENARIOS if one.name in names]
     if options.scenario is None:
         chosen = [one for one in SCENARIOS if one.core]
-    plan = rounds.Plan(chosen, found, options.rounds, options.seconds)
-    with progress.shown() as tell:
-        outcome = rounds.run(plan, tell)
+    try:
+        with beside.opened(options.beside, wanted) as others:
+            peers = [*found, *others]
+            plan = rounds.Plan(chosen, peers, options.rounds, options.seconds)
+            with progress.shown() as tell:
+                outcome = rounds.run(plan, tell)
+    except FailedError as e:
+        print(e, file=sys.stderr)
+        return 2
     data = report.as_data(plan, outcome, missing)
     return _finish(options, data, old)
 

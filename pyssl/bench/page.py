@@ -10,10 +10,10 @@ from html import escape
 from statistics import median
 from typing import Any
 
-from pyssl.bench.report import agreed, figure
+from pyssl.bench.report import agreed, figure, leads
 
 # Drawn in pixels.
-_WIDTH, _LEFT, _RIGHT, _ROW, _BAR = 760, 130, 190, 30, 18
+_WIDTH, _LEFT, _RIGHT, _ROW, _BAR = 800, 170, 190, 30, 18
 
 _STYLE = """
 :root { --ink: #1c2430; --soft: #657080; --line: #dde2e8; --back: #ffffff;
@@ -125,6 +125,7 @@ def _scenario(scenario: dict[str, Any], baseline: str) -> str:
         f'<section id="{name}"><h2>{name}</h2>',
         f'<p class="soft">{escape(scenario["title"])}</p>',
         f'<p class="verdict">{escape(_verdict(scenario))}</p>',
+        *(f"<p>{escape(line)}.</p>" for line in leads(scenario)),
         _bars(scenario, baseline),
     ]
     if any(len(row["cost_us"]) > 1 for row in scenario["peers"].values()):

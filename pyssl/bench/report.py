@@ -107,7 +107,8 @@ def _scenario(
             )._asdict(),
             "cost_us": _costs(samples[one]),
             "ahead": _ahead(worth, one),
-            "limit": _share(figures, samples, one),
+            "lead": _lead(worth, one),
+            "limit": _share(samples, one),
             "agreed": None if told is None else told._asdict(),
             "samples": [sample._asdict() for sample in samples[one]],
         }
@@ -116,8 +117,8 @@ def _scenario(
             "figure": spread(figures[one])._asdict(),
             "cost_us": _costs(samples[one]),
         }
-        for one in (rounds.LIMIT, rounds.LIMIT_FULL)
-        if one in figures
+        for one in figures
+        if one.startswith(rounds.LIMIT)
     }
     return {
         "name": name,
@@ -125,7 +126,9 @@ def _scenario(
         "unit": scenario.unit,
         "less": scenario.less,
         "setup": scenario.setup._asdict(),
-        "winner": winner(worth),
+        "winner": winner(
+            {k: v for k, v in worth.items() if rounds.MARK not in k}
+        ),
         "peers": rows,
         "limits": limits,
         "skipped": outcome.skipped[name],
@@ -177,16 +180,25 @@ def _ahead(worth: dict[str, list[float]], name: str) -> Optional[Any]:
     return interval(ratios(worth[BASELINE], worth[name]))._asdict()
 
 
+def _lead(worth: dict[str, list[float]], name: str) -> Optional[Any]:
+    """Say how many times one of ours is ahead of the best of the others."""
+    others = [one for one in worth if not one.startswith(BASELINE)]
+    if not name.startswith(BASELINE) or not others:
+        return None
+    best = max(others, key=lambda one: spread(worth[one]).median)
+    if len(worth[best]) != len(worth[name]):
+        return None
+    found = interval(ratios(worth[name], worth[best]))
+    return {"over": best, **found._asdict()}
+
+
 def _share(
-    figures: dict[str, list[float]],
     samples: dict[str, list[Sample]],
     name: str,
 ) -> Optional[Any]:
     """Say what share of our CPU time the primitives are, in all and a side."""
     which = rounds.limit_of(name)
     if which is None or which not in samples:
-        return None
-    if which == rounds.LIMIT_FULL and name not in figures:
         return None
     least, ours = samples[which], samples[name]
     if len(least) != len(ours):
@@ -249,7 +261,8 @@ def _head(data: dict[str, Any]) -> str:
     lines += [
         (name, f"left out: {why}") for name, why in data["missing"].items()
     ]
-    return "\n".join(f"{label:<16} {text}" for label, text in lines)
+    width = max(16, *(len(label) for label, _ in lines))
+    return "\n".join(f"{label:<{width}} {text}" for label, text in lines)
 
 
 def _table(scenario: dict[str, Any], baseline: str) -> str:
@@ -287,6 +300,7 @@ def _remarks(scenario: dict[str, Any]) -> Iterable[str]:
         yield f"  ahead of all: {scenario['winner']}"
     elif len(scenario["peers"]) > 1:
         yield "  ahead of all: nobody beyond doubt"
+    yield from (f"  {line}" for line in leads(scenario))
     for reason in dict.fromkeys(scenario["skipped"].values()):
         names = [
             one for one, why in scenario["skipped"].items() if why == reason
@@ -294,6 +308,18 @@ def _remarks(scenario: dict[str, Any]) -> Iterable[str]:
         yield f"  without {', '.join(names)}: {reason}"
     for name, why in scenario["failures"].items():
         yield f"  FAILED {name}: {why}"
+
+
+def leads(scenario: dict[str, Any]) -> Iterable[str]:
+    """Say how far each of ours is ahead of the best of the others."""
+    for name, row in scenario["peers"].items():
+        lead = row["lead"]
+        if lead is not None:
+            span = f"{lead['low']:.2f} - {lead['high']:.2f}"
+            yield (
+                f"{name} is {lead['median']:.2f} x {lead['over']}, the best "
+                f"of the others ({span})"
+            )
 
 
 def agreed(facts: Optional[dict[str, Any]], setup: dict[str, Any]) -> str:

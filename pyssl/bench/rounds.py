@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from pyssl.bench import limit
+from pyssl.bench.peers import BASELINE
 from pyssl.bench.peers.base import Facts, FailedError, Peer, SkipError
 from pyssl.bench.scenarios import Prepared, Sample, Scenario
 
 # Names of the rows that are not a peer's: chains remembered or not.
 LIMIT = "limit"
 LIMIT_FULL = "limit-forgetful"
+
+# Stands before the libcrypto in names of another build of ours.
+MARK = "+"
 
 
 class Plan(NamedTuple):
@@ -105,7 +109,10 @@ def _run(
     """Run one scenario."""
     rows = outcome.samples[scenario.name]
     ready = _ready(plan, scenario, outcome)
-    limits = _limits(scenario) if ready else {}
+    chances: dict[str, Any] = limits(scenario) if ready else {}
+    for peer in plan.peers:
+        if peer.name in ready:
+            chances.update(peer.limits())
     for number in range(_rounds(plan, scenario) + 1):
         for turn, name in enumerate(_order(list(ready), number)):
             done = number * len(plan.peers) + turn
@@ -121,7 +128,7 @@ def _run(
                 continue
             if number > 0:
                 rows.setdefault(name, []).append(sample)
-        for name, one in limits.items():
+        for name, one in chances.items():
             found = one.sample()
             if found is not None and number > 0:
                 rows.setdefault(name, []).append(found)
@@ -134,7 +141,7 @@ def _ready(
     found: dict[str, Prepared] = {}
     for peer in plan.peers:
         try:
-            one = scenario.prepare(scenario.setup, peer)
+            one = peer.prepare(scenario)
         except SkipError as e:
             outcome.skipped[scenario.name][peer.name] = str(e)
         except Exception as e:  # noqa: BLE001 - whatever a peer raises
@@ -151,7 +158,7 @@ def _words(e: Exception) -> str:
     return str(e) if isinstance(e, FailedError) else repr(e)
 
 
-def _limits(scenario: Scenario) -> dict[str, limit.Limit]:
+def limits(scenario: Scenario) -> dict[str, limit.Limit]:
     """Make the limits of a scenario."""
     setup = scenario.setup
     if scenario.ways:
@@ -175,4 +182,6 @@ def _order(names: list[str], number: int) -> list[str]:
 
 def limit_of(peer: str) -> Optional[str]:
     """Name the limit that stands beside a peer: ours alone have one."""
-    return {"pyssl": LIMIT, "pyssl-forgetful": LIMIT_FULL}.get(peer)
+    if not peer.startswith(BASELINE):
+        return None
+    return LIMIT + peer[len(BASELINE) :]

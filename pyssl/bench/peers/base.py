@@ -139,6 +139,22 @@ class Peer(ABC):
             SkipError: the package has not what the setup asks for.
         """
 
+    def prepare(self, scenario: Any) -> Any:
+        """Make the peer ready for a scenario.
+
+        Returns:
+            What the scenario's `prepare` gives.
+
+        Errors:
+            SkipError: the package has not what the scenario asks for.
+            FailedError: it does not do the work.
+        """
+        return scenario.prepare(scenario.setup, self)
+
+    def limits(self) -> dict[str, Any]:
+        """Give limits of its own for what was prepared, by name."""
+        return {}
+
     def trust(self, path: str) -> Any:
         """Make a client context that trusts a file of certificates."""
         del path
