@@ -382,6 +382,7 @@ pys_hs_free(pys_hs *hs)
     pys_verdict_wipe(&hs->verdict);
     pys_settings_free(hs->id_owner);
     pys_session_free(hs->psk);
+    pys_session_free(hs->keys_of);
     pys_session_free(hs->given);
     pys_session_free(hs->external);
     pys_free_secret(hs->setup, sizeof(*hs->setup));

@@ -152,6 +152,7 @@ struct pys_hs {
     pys_buf unsealed; /* messages of one level, to share records */
     pys_transcript transcript;
     pys_keys13 keys;
+    pys_session *keys_of; /* keys are at the early secret of it; or NULL */
     const pys_suite *suite;
     const pys_group *group;
     uint8_t random[PYS_RANDOM_LEN];  /* the client's */

@@ -53,6 +53,8 @@ PYS_MUST bool pys_hash_end(pys_hash *h, uint8_t *out);
  */
 PYS_MUST bool pys_hmac(pys_hash *scratch, enum pys_hash_alg alg, pys_rd key,
     pys_rd data, uint8_t *out);
+/* Gives scratch the key that from had last, as if it had been used itself. */
+PYS_MUST bool pys_hmac_prime(pys_hash *scratch, const pys_hash *from);
 
 /* RFC 5869 2.2; out has pys_hash_len bytes. An empty salt is zeros. */
 PYS_MUST bool pys_hkdf_extract(pys_hash *scratch, enum pys_hash_alg alg,

@@ -36,7 +36,7 @@ static uint8_t nothing[PYS_COUNT(kinds)][PYS_HASH_MAX];
 struct pys_hash {
     EVP_MD_CTX *ctx;
     enum pys_hash_alg alg;
-    /* The key of the last HMAC, and its two passes begun. */
+    /* The key of the last HMAC, and its two passes begun, once there is one. */
     bool keyed;
     enum pys_hash_alg key_alg;
     size_t n_key;
@@ -77,9 +77,7 @@ pys_hash_new(void)
     if (h == NULL)
         return NULL;
     h->ctx = EVP_MD_CTX_new();
-    h->inner = EVP_MD_CTX_new();
-    h->outer = EVP_MD_CTX_new();
-    if (h->ctx == NULL || h->inner == NULL || h->outer == NULL) {
+    if (h->ctx == NULL) {
         pys_hash_free(h);
         return NULL;
     }
@@ -132,21 +130,30 @@ pys_hash_fork(const pys_hash *h, pys_hash *to)
     return EVP_MD_CTX_copy_ex(to->ctx, h->ctx) == 1;
 }
 
-/* Begins one of the two passes of RFC 2104 with the padded key. */
+/* Begins one of the two passes of RFC 2104 with the key in a whole block. */
 static bool
-pad_begin(EVP_MD_CTX *ctx, enum pys_hash_alg alg, pys_rd key, uint8_t with)
+pass_begin(EVP_MD_CTX *ctx, enum pys_hash_alg alg, const uint8_t *block,
+    uint8_t with)
 {
     uint8_t pad[BLOCK_MAX];
     bool ok;
 
     for (size_t i = 0; i < BLOCK_MAX; i++)
-        pad[i] = with;
-    for (size_t i = 0; i < key.n; i++)
-        pad[i] ^= key.p[i];
+        pad[i] = block[i] ^ with;
     ok = EVP_DigestInit_ex2(ctx, fetched[alg], NULL) == 1 &&
         EVP_DigestUpdate(ctx, pad, kinds[alg].block) == 1;
     pys_wipe(pad, sizeof(pad));
     return ok;
+}
+
+static bool
+passes_made(pys_hash *h)
+{
+    if (h->inner == NULL)
+        h->inner = EVP_MD_CTX_new();
+    if (h->outer == NULL)
+        h->outer = EVP_MD_CTX_new();
+    return h->inner != NULL && h->outer != NULL;
 }
 
 static bool
@@ -172,16 +179,29 @@ hmac_key(pys_hash *h, enum pys_hash_alg alg, pys_rd key)
         key = pys_rd_of(digest, kinds[alg].len);
     }
     if (ok && !keyed_with(h, alg, key)) {
-        ok = pad_begin(h->inner, alg, key, 0x36) &&
-            pad_begin(h->outer, alg, key, 0x5c);
+        pys_wipe(h->key, sizeof(h->key));
+        if (key.n != 0)
+            memcpy(h->key, key.p, key.n);
+        ok = passes_made(h) && pass_begin(h->inner, alg, h->key, 0x36) &&
+            pass_begin(h->outer, alg, h->key, 0x5c);
         h->keyed = ok;
         h->key_alg = alg;
         h->n_key = key.n;
-        if (key.n != 0)
-            memcpy(h->key, key.p, key.n);
     }
     pys_wipe(digest, sizeof(digest));
     return ok;
+}
+
+bool
+pys_hmac_prime(pys_hash *scratch, const pys_hash *from)
+{
+    scratch->keyed = passes_made(scratch) &&
+        EVP_MD_CTX_copy_ex(scratch->inner, from->inner) == 1 &&
+        EVP_MD_CTX_copy_ex(scratch->outer, from->outer) == 1;
+    scratch->key_alg = from->key_alg;
+    scratch->n_key = from->n_key;
+    memcpy(scratch->key, from->key, sizeof(scratch->key));
+    return scratch->keyed;
 }
 
 static bool

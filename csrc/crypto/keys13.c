@@ -46,8 +46,21 @@ salt_of(const pys_keys13 *k)
 
 static const uint8_t zeros[PYS_HASH_MAX];
 
-/* How every schedule without a PSK begins: it depends on the hash alone. */
-static pys_keys13 no_psk[PYS_N_HASHES];
+/* How schedules begin, which depends on the hash alone. */
+static struct {
+    pys_keys13 no_psk; /* at the early secret of one without a PSK */
+    pys_hash *salted;  /* keyed with its salt, for the handshake secret */
+    pys_hash *bare;    /* keyed with the salt of every early secret */
+} starts[PYS_N_HASHES];
+
+/* HMAC of nothing, to leave its key in h. */
+static bool
+key_in(pys_hash *h, enum pys_hash_alg alg, pys_rd key)
+{
+    uint8_t out[PYS_HASH_MAX];
+
+    return h != NULL && pys_hmac(h, alg, key, pys_rd_of(NULL, 0), out);
+}
 
 bool
 pys_keys13_start(void)
@@ -55,12 +68,18 @@ pys_keys13_start(void)
     pys_hash *scratch = pys_hash_new();
     bool ok = scratch != NULL;
 
-    for (size_t i = 0; ok && i < PYS_COUNT(no_psk); i++) {
+    for (size_t i = 0; ok && i < PYS_COUNT(starts); i++) {
         enum pys_hash_alg alg = (enum pys_hash_alg)i;
+        pys_keys13 *k = &starts[i].no_psk;
+        pys_rd no_salt = pys_rd_of(NULL, 0);
 
-        no_psk[i].alg = alg;
-        ok = descend(&no_psk[i], scratch, pys_rd_of(NULL, 0),
-            pys_rd_of(zeros, pys_hash_len(alg)));
+        k->alg = alg;
+        starts[i].salted = pys_hash_new();
+        starts[i].bare = pys_hash_new();
+        ok = descend(k, scratch, no_salt,
+                 pys_rd_of(zeros, pys_hash_len(alg))) &&
+            key_in(starts[i].salted, alg, salt_of(k)) &&
+            key_in(starts[i].bare, alg, no_salt);
     }
     pys_hash_free(scratch);
     return ok;
@@ -72,10 +91,11 @@ pys_keys13_early(pys_keys13 *k, pys_hash *scratch, enum pys_hash_alg alg,
 {
     k->alg = alg;
     if (psk.n != 0)
-        return descend(k, scratch, pys_rd_of(NULL, 0), psk);
-    memcpy(k->stage, no_psk[alg].stage, PYS_HASH_MAX);
-    memcpy(k->salt, no_psk[alg].salt, PYS_HASH_MAX);
-    return true;
+        return pys_hmac_prime(scratch, starts[alg].bare) &&
+            descend(k, scratch, pys_rd_of(NULL, 0), psk);
+    memcpy(k->stage, starts[alg].no_psk.stage, PYS_HASH_MAX);
+    memcpy(k->salt, starts[alg].no_psk.salt, PYS_HASH_MAX);
+    return pys_hmac_prime(scratch, starts[alg].salted);
 }
 
 bool
@@ -114,15 +134,23 @@ pys_keys13_resumption(pys_keys13 *k, pys_hash *scratch, const uint8_t *hash)
 }
 
 bool
+pys_keys13_finished_key(pys_hash *scratch, enum pys_hash_alg alg,
+    const uint8_t *base, uint8_t *out)
+{
+    pys_label what = label_of(alg, base, "finished");
+
+    return pys_expand_label(scratch, &what, out, pys_hash_len(alg));
+}
+
+bool
 pys_keys13_finished(pys_hash *scratch, enum pys_hash_alg alg,
     const uint8_t *base, const uint8_t *hash, uint8_t *out)
 {
-    pys_label what = label_of(alg, base, "finished");
     size_t n = pys_hash_len(alg);
     uint8_t key[PYS_HASH_MAX];
     bool ok;
 
-    ok = pys_expand_label(scratch, &what, key, n) &&
+    ok = pys_keys13_finished_key(scratch, alg, base, key) &&
         pys_hmac(scratch, alg, pys_rd_of(key, n), pys_rd_of(hash, n), out);
     pys_wipe(key, sizeof(key));
     return ok;

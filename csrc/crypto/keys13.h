@@ -13,6 +13,8 @@ typedef struct pys_keys13 {
     uint8_t salt[PYS_HASH_MAX];  /* of the stage to come */
     uint8_t client_handshake[PYS_HASH_MAX];
     uint8_t server_handshake[PYS_HASH_MAX];
+    uint8_t client_finished[PYS_HASH_MAX]; /* keys of Finished */
+    uint8_t server_finished[PYS_HASH_MAX];
     uint8_t client_traffic[PYS_HASH_MAX];
     uint8_t server_traffic[PYS_HASH_MAX];
     uint8_t exporter[PYS_HASH_MAX];
@@ -39,7 +41,13 @@ PYS_MUST bool pys_keys13_master(pys_keys13 *k, pys_hash *scratch,
 /* Resumption secret; hash: CH..client Finished. */
 PYS_MUST bool pys_keys13_resumption(pys_keys13 *k, pys_hash *scratch,
     const uint8_t *hash);
-/* RFC 8446 4.4.4 verify_data for a base key; out has a hash's length. */
+/*
+ * RFC 8446 4.4.4: the key of Finished from a base key. It costs half behind
+ * pys_keys13_traffic for the same secret.
+ */
+PYS_MUST bool pys_keys13_finished_key(pys_hash *scratch, enum pys_hash_alg alg,
+    const uint8_t *base, uint8_t *out);
+/* Its verify_data for a base key; out has a hash's length. */
 PYS_MUST bool pys_keys13_finished(pys_hash *scratch, enum pys_hash_alg alg,
     const uint8_t *base, const uint8_t *hash, uint8_t *out);
 /*

@@ -32,6 +32,7 @@ pys_transcript_wipe(pys_transcript *t)
 bool
 pys_transcript_add(pys_transcript *t, pys_rd message)
 {
+    t->known = false;
     if (t->started && !pys_hash_add(t->hash, message))
         return false;
     if (t->started && !t->keep)
@@ -67,6 +68,7 @@ pys_transcript_retry(pys_transcript *t)
     size_t n = pys_hash_len(t->alg);
 
     head[3] = (uint8_t)n;
+    t->known = false;
     return t->started && pys_hash_end(t->hash, hash) &&
         pys_hash_begin(t->hash, t->alg) &&
         pys_hash_add(t->hash, pys_rd_of(head, sizeof(head))) &&
@@ -85,7 +87,10 @@ pys_transcript_resume(pys_transcript *t, enum pys_hash_alg alg,
 bool
 pys_transcript_now(pys_transcript *t, uint8_t *out)
 {
-    return t->started && pys_hash_peek(t->hash, t->scratch, out);
+    if (!t->known)
+        t->known = t->started && pys_hash_peek(t->hash, t->scratch, t->now);
+    memcpy(out, t->now, PYS_HASH_MAX);
+    return t->known;
 }
 
 bool

@@ -13,6 +13,8 @@ typedef struct pys_transcript {
     pys_hash *scratch; /* free for any short-lived use */
     enum pys_hash_alg alg;
     bool started;
+    bool known; /* now is the hash of everything up to now */
+    uint8_t now[PYS_HASH_MAX];
     bool keep; /* TLS 1.2: CertificateVerify signs the messages themselves */
 } pys_transcript;
 

@@ -287,16 +287,13 @@ early_derive(pys_hs *hs, const pys_suite *suite)
     pys_early *e = hs->conn->early;
     uint8_t hash[PYS_HASH_MAX];
     size_t n = pys_hash_len(suite->hash);
-    pys_hash *scratch = hs->transcript.scratch;
     pys_rd none = pys_rd_of(NULL, 0);
-    pys_keys13 k;
     bool ok;
 
     ok = pys_transcript_with(&hs->transcript, suite->hash, none, none, hash) &&
-        pys_keys13_early(&k, scratch, suite->hash,
-            pys_session_secret(hs->psk)) &&
-        pys_keys13_early_data(&k, scratch, hash, e->secret, e->exporter);
-    pys_wipe(&k, sizeof(k));
+        pys_keys_psk(hs, hs->psk, suite->hash) &&
+        pys_keys13_early_data(&hs->keys, hs->transcript.scratch, hash,
+            e->secret, e->exporter);
     e->alg = suite->hash;
     e->exports = ok;
     return ok && pys_keylog(hs, "CLIENT_EARLY_TRAFFIC_SECRET", e->secret, n) &&

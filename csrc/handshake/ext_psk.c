@@ -4,6 +4,7 @@
  */
 #include "handshake/ext.h"
 #include "handshake/flight.h"
+#include "handshake/keys.h"
 #include "handshake/psk.h"
 
 enum {
@@ -186,17 +187,12 @@ psk_client_build(pys_hs *hs, pys_where where, pys_wr *w)
 
 /* A binder over these bytes of a ClientHello, header first. */
 static bool
-binder_make(pys_hs *hs, const pys_session *s, bool external,
-    const uint8_t *hash, uint8_t *out)
+binder_make(pys_hs *hs, pys_session *s, bool external, const uint8_t *hash,
+    uint8_t *out)
 {
-    pys_keys13 k;
-    bool ok;
-
-    ok = pys_keys13_early(&k, hs->transcript.scratch,
-             pys_suite_find(s->suite)->hash, pys_session_secret(s)) &&
-        pys_keys13_binder(&k, hs->transcript.scratch, external, hash, out);
-    pys_wipe(&k, sizeof(k));
-    return ok;
+    return pys_keys_psk(hs, s, pys_suite_find(s->suite)->hash) &&
+        pys_keys13_binder(&hs->keys, hs->transcript.scratch, external, hash,
+            out);
 }
 
 /* RFC 8446 4.2.11.2: each binds the hello up to the list of binders. */
@@ -211,7 +207,7 @@ pys_psk_bind(pys_hs *hs, uint8_t *whole, size_t n)
     for (size_t i = 0; i < hs->n_offered; i++)
         tail += 1 + binder_len(hs->offered[i]);
     for (size_t i = 0, at = n - tail + 2; i < hs->n_offered; i++) {
-        const pys_session *s = hs->offered[i];
+        pys_session *s = hs->offered[i];
 
         if (!pys_transcript_with(&hs->transcript,
                 pys_suite_find(s->suite)->hash, pys_rd_of(NULL, 0),

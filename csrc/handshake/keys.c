@@ -72,13 +72,31 @@ pys_keys_retry(pys_hs *hs)
     return true;
 }
 
-/* RFC 8446 7.1: without one, zeros. */
-static pys_rd
-psk_of(const pys_hs *hs)
+bool
+pys_keys_psk(pys_hs *hs, pys_session *s, enum pys_hash_alg alg)
 {
-    if ((hs->flags & PYS_HS_PSK) == 0)
-        return pys_rd_of(NULL, 0);
-    return pys_session_secret(hs->psk);
+    if (hs->keys_of == s && hs->keys.alg == alg)
+        return true;
+    pys_session_free(hs->keys_of);
+    hs->keys_of = NULL;
+    if (!pys_keys13_early(&hs->keys, hs->transcript.scratch, alg,
+            pys_session_secret(s)))
+        return false;
+    /* Counted, so that no other session comes to stand at its address. */
+    hs->keys_of = pys_session_up_ref(s);
+    return true;
+}
+
+/* RFC 8446 7.1: without a PSK, zeros. */
+static bool
+early_secret(pys_hs *hs)
+{
+    enum pys_hash_alg alg = hs->suite->hash;
+
+    if ((hs->flags & PYS_HS_PSK) != 0)
+        return pys_keys_psk(hs, hs->psk, alg);
+    return pys_keys13_early(&hs->keys, hs->transcript.scratch, alg,
+        pys_rd_of(NULL, 0));
 }
 
 /* RFC 8446 7.1: with a PSK alone, zeros. */
@@ -92,6 +110,17 @@ shared_of(const pys_hs *hs)
     return pys_rd_of(hs->secret, hs->n_secret);
 }
 
+/* Right behind the keys of the same secret, this costs half. */
+static bool
+finished_key(pys_hs *hs, bool server)
+{
+    pys_keys13 *k = &hs->keys;
+
+    return pys_keys13_finished_key(hs->transcript.scratch, hs->suite->hash,
+        server ? k->server_handshake : k->client_handshake,
+        server ? k->server_finished : k->client_finished);
+}
+
 bool
 pys_keys_handshake(pys_hs *hs)
 {
@@ -102,27 +131,31 @@ pys_keys_handshake(pys_hs *hs)
 
     if (pys_is_12(hs->conn))
         return (hs->flags & PYS_HS_RESUMED) == 0 || pys_keys12_derive(hs);
-    ok = pys_transcript_now(&hs->transcript, hash) &&
-        pys_keys13_early(k, hs->transcript.scratch, hs->suite->hash,
-            psk_of(hs)) &&
+    ok = pys_transcript_now(&hs->transcript, hash) && early_secret(hs) &&
         pys_keys13_handshake(k, hs->transcript.scratch, shared_of(hs), hash) &&
         pys_keylog(hs, "CLIENT_HANDSHAKE_TRAFFIC_SECRET", k->client_handshake,
             n) &&
         pys_keylog(hs, "SERVER_HANDSHAKE_TRAFFIC_SECRET", k->server_handshake,
             n);
     pys_wipe(hs->secret, sizeof(hs->secret));
+    pys_session_free(hs->keys_of);
+    hs->keys_of = NULL;
     if (!ok)
         return false;
     if (hs->server)
         return pys_keys_dummy_ccs(hs) &&
             install(hs, PYS_OUT, k->server_handshake) &&
+            finished_key(hs, true) &&
             ((hs->flags & PYS_HS_EARLY) != 0 ?
                     pys_keys_early_in(hs) :
-                    install(hs, PYS_IN, k->client_handshake));
+                    install(hs, PYS_IN, k->client_handshake)) &&
+            finished_key(hs, false);
     /* From here on an alert goes out encrypted (RFC 8446 6). */
     return install(hs, PYS_IN, k->server_handshake) &&
+        finished_key(hs, true) &&
         (pys_early_going(hs->conn) ||
-            install(hs, PYS_OUT, k->client_handshake));
+            install(hs, PYS_OUT, k->client_handshake)) &&
+        finished_key(hs, false);
 }
 
 bool

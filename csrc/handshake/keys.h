@@ -15,6 +15,12 @@ PYS_MUST bool pys_keys_install(pys_hs *hs, int direction,
     const pys_suite *suite, const uint8_t *secret);
 
 /*
+ * Puts hs->keys at the early secret of a session (RFC 8446 7.1), unless they
+ * are there: its binder, early data and handshake all begin there.
+ */
+PYS_MUST bool pys_keys_psk(pys_hs *hs, pys_session *s, enum pys_hash_alg alg);
+
+/*
  * Early data (early.c). After a ClientHello: secrets, and the client's keys;
  * after ServerHello: the server's. After a HelloRetryRequest and after
  * EncryptedExtensions: a client's early data that was refused ends. After

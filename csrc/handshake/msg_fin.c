@@ -8,12 +8,14 @@ static bool
 verify_data(pys_hs *hs, bool server, uint8_t *out)
 {
     uint8_t hash[PYS_HASH_MAX];
-    const uint8_t *base = server ? hs->keys.server_handshake :
-                                   hs->keys.client_handshake;
+    enum pys_hash_alg alg = hs->suite->hash;
+    size_t n = pys_hash_len(alg);
+    const uint8_t *key = server ? hs->keys.server_finished :
+                                  hs->keys.client_finished;
 
     return pys_transcript_now(&hs->transcript, hash) &&
-        pys_keys13_finished(hs->transcript.scratch, hs->suite->hash, base,
-            hash, out);
+        pys_hmac(hs->transcript.scratch, alg, pys_rd_of(key, n),
+            pys_rd_of(hash, n), out);
 }
 
 /* For SSL_get_finished(3) and its sibling. */

@@ -188,10 +188,14 @@ pys_post_begin(pys_conn *c)
             return false;
         }
     }
+    /* RFC 8446 4.4.4: the base key is the client's of this moment. */
+    if (!pys_keys13_finished_key(hs->transcript.scratch, hs->suite->hash,
+            from->secret, hs->keys.client_finished)) {
+        pys_hs_free(hs);
+        return false;
+    }
     hs->paused = false;
     c->hs = hs;
-    /* RFC 8446 4.4.4: the base key is the client's of this moment. */
-    memcpy(hs->keys.client_handshake, from->secret, PYS_HASH_MAX);
     return true;
 }
 
