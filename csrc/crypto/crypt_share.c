@@ -42,6 +42,18 @@ static const curve curves[] = {
 static EVP_PKEY *models[PYS_COUNT(curves) + 1];
 static bool has_kem;
 
+/*
+ * What makes a key and what takes a peer's, ready for use: both cost more to
+ * make than the work around them. One of each group waits for whoever comes
+ * next; who finds none, because another thread has it, makes one.
+ */
+typedef struct kit {
+    EVP_PKEY_CTX *maker;
+    EVP_PKEY *peer;
+} kit;
+
+static _Atomic(kit *) kits[PYS_COUNT(models)];
+
 struct pys_share {
     uint16_t group;
     EVP_PKEY *dh;
@@ -137,24 +149,60 @@ dh_put(uint16_t group, size_t i)
 }
 #endif
 
+static void
+kit_free(kit *k)
+{
+    if (k == NULL)
+        return;
+    EVP_PKEY_CTX_free(k->maker);
+    EVP_PKEY_free(k->peer);
+    pys_free(k);
+}
+
+static kit *
+kit_take(size_t i)
+{
+    kit *k = atomic_exchange(&kits[i], NULL);
+
+    if (k != NULL || (k = pys_alloc(sizeof(*k))) == NULL)
+        return k;
+    k->maker = EVP_PKEY_CTX_new_from_pkey(NULL, models[i], NULL);
+    k->peer = EVP_PKEY_dup(models[i]);
+    if (k->maker != NULL && k->peer != NULL &&
+        EVP_PKEY_keygen_init(k->maker) == 1)
+        return k;
+    kit_free(k);
+    return NULL;
+}
+
+/* One that has failed is not given back but freed. */
+static void
+kit_give(size_t i, kit *k)
+{
+    kit_free(atomic_exchange(&kits[i], k));
+}
+
 static EVP_PKEY *
 dh_new(uint16_t group)
 {
-    EVP_PKEY_CTX *ctx;
     EVP_PKEY *dh = NULL;
     size_t i = curve_of(group);
+    kit *k;
 
 #ifdef PYS_TEST
     dh = dh_put(group, i);
     if (dh != NULL)
         return dh;
 #endif
-    ctx = EVP_PKEY_CTX_new_from_pkey(NULL, models[i], NULL);
-    if (ctx != NULL && EVP_PKEY_keygen_init(ctx) == 1 &&
-        EVP_PKEY_keygen(ctx, &dh) != 1)
-        dh = NULL;
-    EVP_PKEY_CTX_free(ctx);
-    return dh;
+    k = kit_take(i);
+    if (k == NULL)
+        return NULL;
+    if (EVP_PKEY_keygen(k->maker, &dh) == 1) {
+        kit_give(i, k);
+        return dh;
+    }
+    kit_free(k);
+    return NULL;
 }
 
 /* The public half into exactly n bytes. */
@@ -173,37 +221,22 @@ dh_public(uint16_t group, const EVP_PKEY *dh, uint8_t *out, size_t n)
     return got == n;
 }
 
-/*
- * A peer's public half. NULL with *internal unchanged if it is the peer's
- * fault.
- */
-static EVP_PKEY *
-dh_peer(uint16_t group, pys_rd peer, bool *internal)
+/* Puts a peer's public half into dh; false if it is the peer's fault. */
+static bool
+dh_peer(size_t i, pys_rd peer, EVP_PKEY *dh)
 {
-    size_t i = curve_of(group);
-    EVP_PKEY *dh;
-
     /* RFC 8446 4.2.8.2: one length a group. */
     if (peer.n != dh_public_len(i))
-        return NULL;
+        return false;
     /* RFC 8446 4.2.8.2: uncompressed form only. */
     if (i < PYS_COUNT(curves) && peer.p[0] != UNCOMPRESSED)
-        return NULL;
-    dh = EVP_PKEY_dup(models[i]);
-    if (dh == NULL) {
-        *internal = true;
-        return NULL;
-    }
+        return false;
     /*
      * RFC 8446 4.2.8.2: coordinates in range and on the curve, which
      * libcrypto checks here. These curves have no small subgroup, so that
      * is the whole validation. X25519 takes any bytes (RFC 7748 5).
      */
-    if (EVP_PKEY_set1_encoded_public_key(dh, peer.p, peer.n) != 1) {
-        EVP_PKEY_free(dh);
-        return NULL;
-    }
-    return dh;
+    return EVP_PKEY_set1_encoded_public_key(dh, peer.p, peer.n) == 1;
 }
 
 /* Diffie-Hellman with a decoded peer; *n is the room, then the length. */
@@ -235,12 +268,17 @@ static bool
 dh_derive(uint16_t group, EVP_PKEY *own, pys_rd peer, uint8_t *secret,
     size_t *n, bool *internal)
 {
-    EVP_PKEY *other = dh_peer(group, peer, internal);
-    bool ok = other != NULL &&
-        dh_compute(group, own, other, secret, n, internal);
+    size_t i = curve_of(group);
+    kit *k = kit_take(i);
 
-    EVP_PKEY_free(other);
-    return ok;
+    *internal = k == NULL;
+    if (k != NULL && dh_peer(i, peer, k->peer) &&
+        dh_compute(group, own, k->peer, secret, n, internal)) {
+        kit_give(i, k);
+        return true;
+    }
+    kit_free(k);
+    return false;
 }
 
 /* The client's half of a KEM exchange: a fresh decapsulation key. */
