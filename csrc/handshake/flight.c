@@ -492,33 +492,24 @@ step_receive(pys_hs *hs, bool *skipped)
     const pys_step *step = hs->step;
     pys_rd whole;
     pys_go go;
-    uint8_t type;
 
     if (pys_is_12(c) && !skip_hello_request(c))
         return PYS_GO_FAIL;
     if (pys_buf_size(&c->msgs) == 0)
         return PYS_GO_READ;
-    type = *pys_buf_head(&c->msgs);
-    if (type != step->msg->type) {
-        *skipped = step->optional;
-        if (step->optional)
-            return PYS_GO_NEXT;
-        /* RFC 8446 4: a message that may not come here. */
-        (void)pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE, PYS_R_UNEXPECTED_MESSAGE);
-        return PYS_GO_FAIL;
+    if (*pys_buf_head(&c->msgs) == step->msg->type) {
+        go = next_message(hs, step->msg->max, &whole);
+        if (go != PYS_GO_NEXT)
+            return go;
+        if (step_fits(step, whole))
+            return step_take(hs, whole);
     }
-    go = next_message(hs, step->msg->max, &whole);
-    if (go != PYS_GO_NEXT)
-        return go;
-    if (!step_fits(step, whole)) {
-        *skipped = step->optional;
-        if (step->optional)
-            return PYS_GO_NEXT;
-        /* RFC 8446 4.1.4: a second HelloRetryRequest. */
-        (void)pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE, PYS_R_UNEXPECTED_MESSAGE);
-        return PYS_GO_FAIL;
-    }
-    return step_take(hs, whole);
+    *skipped = step->optional;
+    if (step->optional)
+        return PYS_GO_NEXT;
+    /* RFC 8446 4, 4.1.4: one that may not come here, as a second retry. */
+    (void)pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE, PYS_R_UNEXPECTED_MESSAGE);
+    return PYS_GO_FAIL;
 }
 
 /* RFC 5246 7.1: a record of its own, between two kinds of keys. */
@@ -533,10 +524,14 @@ step_ccs(pys_hs *hs)
         pys_enter(c, hs->step->sent);
         return PYS_GO_NEXT;
     }
+    if (!skip_hello_request(c))
+        return PYS_GO_FAIL;
     /* RFC 5246 7.4.9: Finished, or anything else, comes behind it. */
     if (pys_buf_size(&c->msgs) != 0) {
         (void)pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
-            PYS_R_GOT_A_FIN_BEFORE_A_CCS);
+            *pys_buf_head(&c->msgs) == PYS_MT_FINISHED ?
+                PYS_R_GOT_A_FIN_BEFORE_A_CCS :
+                PYS_R_UNEXPECTED_MESSAGE);
         return PYS_GO_FAIL;
     }
     if (!hs->ccs_got)

@@ -1,4 +1,8 @@
-"""The forge's TLS 1.2 against the standard library's ssl."""
+"""The forge's TLS 1.2 against the standard library's ssl.
+
+With a PSK it is proven against `openssl` in tests/peer/test_psk_openssl.py,
+and against our own ends in tests/proto/test_rfc4279_2_psk.py.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,15 @@ import pytest
 
 from tests.clauses import clause
 from tests.core.test_forge import CURVE_NAMES, Other
-from tests.forge import ForgeClient12, ForgeError, ForgeServer12, Session12
-from tests.forge.keys12 import SUITES
+from tests.forge import (
+    ForgeClient12,
+    ForgeError,
+    ForgeServer12,
+    Session12,
+    bend,
+    messages12 as m12,
+)
+from tests.forge.keys12 import PSK_SUITES, SUITES
 from tests.forge.peer import CCS, HANDSHAKE
 from tests.pki import ca
 
@@ -257,3 +268,57 @@ def test_forge12_against_itself_resumes_what_it_remembers() -> None:
     assert server.done
     assert server.resumed
     assert server.schedule.suite.number == 0xC02C
+
+
+def meet(client: ForgeClient12, server: ForgeServer12) -> None:
+    """Let two forges talk until neither has anything to say."""
+    client.start()
+    for _ in range(4):
+        server.feed(client.take())
+        client.feed(server.take())
+
+
+@pytest.mark.parametrize("extended", [True, False], ids=["EMS", "no-EMS"])
+@pytest.mark.parametrize("suite", PSK_SUITES)
+@clause("RFC 5489 2", "RFC 8442 3")
+def test_forge12_against_itself_shares_a_key(
+    suite: int, extended: bool
+) -> None:
+    client = ForgeClient12(psk=(b"me", b"key"), extended=extended)
+    server = ForgeServer12(None, suite, psks={b"me": b"key"}, hint=b"who?")
+    meet(client, server)
+    assert client.done
+    assert server.done
+    assert server.client_identity == b"me"
+    assert client.schedule.master == server.schedule.master
+    assert (client.extended, server.extended) == (extended, extended)
+    assert client.peer_chain == []
+    assert client.exchange is not None
+    assert client.exchange.body().startswith(b"\0\4who?")
+
+
+CERTIFICATE = m12.Certificate(list(ca.leaf().chain_der))
+REQUEST = m12.CertificateRequest(schemes=[0x0403])
+
+
+@pytest.mark.parametrize(
+    ("order", "psks"),
+    [
+        (None, {b"me": b"another key"}),
+        (None, {b"you": b"key"}),
+        (bend.ahead("server_key_exchange", CERTIFICATE), {b"me": b"key"}),
+        (bend.ahead("server_hello_done", REQUEST), {b"me": b"key"}),
+        (bend.twice("server_key_exchange"), {b"me": b"key"}),
+        (bend.leave("server_key_exchange"), {b"me": b"key"}),
+    ],
+    ids=["key", "identity", "certificate", "request", "twice", "none"],
+)
+@clause("RFC 4279 2", "RFC 5489 2")
+def test_forge12_refuses_what_a_psk_has_not(
+    order: Any, psks: dict[bytes, bytes]
+) -> None:
+    server = ForgeServer12(None, psks=psks)
+    if order is not None:
+        order(server)
+    with pytest.raises(ForgeError):
+        meet(ForgeClient12(psk=(b"me", b"key")), server)

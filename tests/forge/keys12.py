@@ -1,7 +1,7 @@
 """Cryptography of the forge's TLS 1.2: PRF, key block, records.
 
-Written from RFC 5246, 5288, 7627 and 7905 over hmac and the `cryptography`
-package; it shares no line with the core that it tests.
+Written from RFC 5246, 5288, 5489, 7627 and 7905 over hmac and the
+`cryptography` package; it shares no line with the core that it tests.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tests.forge.keys import ForgeError, Suite
 
 ECDSA_AES_128, ECDSA_AES_256, ECDSA_CHACHA = 0xC02B, 0xC02C, 0xCCA9
 RSA_AES_128, RSA_AES_256, RSA_CHACHA = 0xC02F, 0xC030, 0xCCA8
+PSK_AES_128, PSK_AES_256, PSK_CHACHA = 0xD001, 0xD002, 0xCCAC
 FALLBACK_SCSV, RENEGOTIATION_SCSV = 0x5600, 0x00FF
 GROUPS = (keys.X25519, keys.P256, keys.P384, keys.P521)
 SEALED = "sealed"
@@ -31,16 +32,18 @@ SEALED = "sealed"
 
 @dataclass(frozen=True)
 class Suite12(Suite):
-    """A cipher suite of TLS 1.2 (RFC 5289 3.2, RFC 7905 2).
+    """A cipher suite of TLS 1.2 (RFC 5289 3.2, RFC 7905 2, RFC 8442 3).
 
     Attributes:
         rsa: needs an RSA certificate; else one for ECDSA or EdDSA.
         salt: octets of a nonce that the key block gives; the rest of the
             twelve stands in the record.
+        psk: needs no certificate but a key that both have.
     """
 
     rsa: bool = False
     salt: int = 4
+    psk: bool = False
 
 
 SUITES = {
@@ -54,6 +57,23 @@ SUITES = {
         Suite12(RSA_CHACHA, "sha256", 32, ChaCha20Poly1305, True, 12),
     )
 }
+
+# RFC 8442 3, RFC 7905 2: apart, as only who has a key offers them.
+PSK_SUITES = {
+    one.number: one
+    for one in (
+        Suite12(PSK_AES_128, "sha256", 16, AESGCM, psk=True),
+        Suite12(PSK_AES_256, "sha384", 32, AESGCM, psk=True),
+        Suite12(PSK_CHACHA, "sha256", 32, ChaCha20Poly1305, salt=12, psk=True),
+    )
+}
+ALL_SUITES = {**SUITES, **PSK_SUITES}
+
+
+def psk_premaster(shared: bytes, psk: bytes) -> bytes:
+    """The ECDH secret, then the PSK, each with its length (RFC 5489 2)."""
+    parts = (len(one).to_bytes(2, "big") + one for one in (shared, psk))
+    return b"".join(parts)
 
 
 def prf(

@@ -1,4 +1,7 @@
-"""Messages of TLS 1.2 that differ from TLS 1.3's (RFC 5246 7.4, RFC 8422)."""
+"""Messages of TLS 1.2 that differ from TLS 1.3's.
+
+RFC 5246 7.4, RFC 8422, and RFC 5489 for those with a PSK.
+"""
 
 from __future__ import annotations
 
@@ -127,6 +130,51 @@ class ClientKeyExchange(Message):
         """Read a body."""
         r = Reader(body)
         found = cls(r.vec(1))
+        r.end()
+        return found
+
+
+@dataclass
+class PskServerKeyExchange(Message):
+    """RFC 5489 2: a hint before the share, and no signature."""
+
+    kind: ClassVar[int] = m.SERVER_KEY_EXCHANGE
+    hint: bytes = b""
+    curve_type: int = NAMED_CURVE
+    group: int = 0
+    public: bytes = b""
+
+    def body(self) -> bytes:
+        """Give the body."""
+        share = u16(self.group) + vec(1, self.public)
+        return vec(2, self.hint) + bytes([self.curve_type]) + share
+
+    @classmethod
+    def parse(cls, body: bytes) -> PskServerKeyExchange:
+        """Read a body."""
+        r = Reader(body)
+        found = cls(r.vec(2), r.number(1), r.number(2), r.vec(1))
+        r.end()
+        return found
+
+
+@dataclass
+class PskClientKeyExchange(Message):
+    """RFC 5489 2: an identity before the share."""
+
+    kind: ClassVar[int] = m.CLIENT_KEY_EXCHANGE
+    identity: bytes = b""
+    public: bytes = b""
+
+    def body(self) -> bytes:
+        """Give the body."""
+        return vec(2, self.identity) + vec(1, self.public)
+
+    @classmethod
+    def parse(cls, body: bytes) -> PskClientKeyExchange:
+        """Read a body."""
+        r = Reader(body)
+        found = cls(r.vec(2), r.vec(1))
         r.end()
         return found
 

@@ -1,7 +1,8 @@
 """A TLS 1.2 client and a TLS 1.2 server that misbehave on demand.
 
-ECDHE with the six AEAD suites, extended master secret, session ids and
-tickets, client authentication. A test bends them as it bends the peers of
+ECDHE with the six AEAD suites, or with a PSK and three more (RFC 5489, RFC
+8442), extended master secret, session ids and tickets, client
+authentication. A test bends them as it bends the peers of
 `tests.forge.peer`, which tells how.
 
 Names of messages: client_hello, server_hello, certificate,
@@ -15,7 +16,7 @@ Alerts came under "clear" or "sealed".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import (
@@ -193,9 +194,13 @@ class ForgeServer12(Peer12):
         secure: answer secure renegotiation.
         session_id: of a new session.
         tickets: send a NewSessionTicket if the client asks for tickets.
-        request: ask for a client certificate with these schemes.
+        request: ask for a client certificate with these schemes; with a
+            PSK none may (RFC 4279 2).
         resume: session to resume, if the client comes with it.
         extensions: more of the ServerHello.
+        psks: keys by their identities; with any, a suite with a PSK is
+            chosen unless `suite` is another.
+        hint: of the ServerKeyExchange with a PSK.
     """
 
     server = True
@@ -213,9 +218,13 @@ class ForgeServer12(Peer12):
         request: Optional[list[int]] = None,
         resume: Optional[Session12] = None,
         extensions: Optional[m.Extensions] = None,
+        psks: Optional[dict[bytes, bytes]] = None,
+        hint: bytes = b"",
     ) -> None:
         super().__init__(identity)
         self.suite, self.group, self.wanted = suite, group, scheme
+        self.psks, self.hint = psks or {}, hint
+        self.client_identity: Optional[bytes] = None
         self.allows, self.secure = extended, secure
         self.session_id, self.tickets = session_id, tickets
         self.request, self.resume = request, resume
@@ -248,7 +257,7 @@ class ForgeServer12(Peer12):
         elif kind == m.CERTIFICATE:
             self.peer_chain = m12.Certificate.parse(body).chain
         elif kind == m.CLIENT_KEY_EXCHANGE:
-            self._secret(m12.ClientKeyExchange.parse(body).public)
+            self._exchanged(body)
         elif kind == m.FINISHED and self.resumed:
             self.done = True
         elif kind == m.FINISHED:
@@ -269,12 +278,8 @@ class ForgeServer12(Peer12):
         if self.resumed and self.resume is not None:
             suite, self.extended = self.resume.suite, self.resume.extended
         if suite is None:
-            suite = next(
-                one
-                for one in hello.suites
-                if one in keys12.SUITES and keys12.fits(one, self.identity.key)
-            )
-        self.schedule.suite = keys12.SUITES[suite]
+            suite = next(one for one in hello.suites if self._serves(one))
+        self.schedule.suite = keys12.ALL_SUITES[suite]
         self._answer(hello, suite)
         if self.resumed and self.resume is not None:
             self.schedule.master = self.resume.master
@@ -285,6 +290,11 @@ class ForgeServer12(Peer12):
         if self.group is None:
             self.group = next(g for g in groups if g in keys12.GROUPS)
         self._present(self.group)
+
+    def _serves(self, suite: int) -> bool:
+        if self.psks:
+            return suite in keys12.PSK_SUITES
+        return suite in keys12.SUITES and keys12.fits(suite, self.identity.key)
 
     def _known(self, hello: m.ClientHello) -> bool:
         if self.resume is None:
@@ -318,10 +328,19 @@ class ForgeServer12(Peer12):
         self.schedule.server_random = answer.random
 
     def _present(self, group: int) -> None:
-        self.emit("certificate", self.chain12())
         self.share = Share(group)
-        exchange = m12.ServerKeyExchange(group=group, public=self.share.public)
-        self.emit("server_key_exchange", self.resign(exchange))
+        public = self.share.public
+        if self.schedule.suite.psk:
+            self.emit(
+                "server_key_exchange",
+                m12.PskServerKeyExchange(
+                    self.hint, group=group, public=public
+                ),
+            )
+        else:
+            self.emit("certificate", self.chain12())
+            exchange = m12.ServerKeyExchange(group=group, public=public)
+            self.emit("server_key_exchange", self.resign(exchange))
         if self.request is not None:
             self.emit(
                 "certificate_request",
@@ -347,10 +366,23 @@ class ForgeServer12(Peer12):
 
     # ---- the second -----------------------------------------------------
 
-    def _secret(self, public: bytes) -> None:
+    def _exchanged(self, body: bytes) -> None:
+        if not self.schedule.suite.psk:
+            self._secret(m12.ClientKeyExchange.parse(body).public)
+            return
+        found = m12.PskClientKeyExchange.parse(body)
+        self.client_identity = found.identity
+        if found.identity not in self.psks:
+            raise ForgeError("an identity that nobody knows")
+        self._secret(found.public, self.psks[found.identity])
+
+    def _secret(self, public: bytes, psk: Optional[bytes] = None) -> None:
         if self.share is None:
             raise ForgeError("no share of ours")
-        self.schedule.derive(self.share.secret(public), self.extended)
+        premaster = self.share.secret(public)
+        if psk is not None:
+            premaster = keys12.psk_premaster(premaster, psk)
+        self.schedule.derive(premaster, self.extended)
         self.key()
         self.share = None
 
@@ -368,13 +400,15 @@ class ForgeClient12(Peer12):
         identity: for a CertificateRequest; None answers it with no
             certificate.
         host: server_name to send.
-        suites, groups, schemes: what to offer.
+        suites, groups, schemes: what to offer; suites left out are those
+            with a PSK if there is one, else those without.
         session_id: of the hello; that of the session where None.
         extended: offer extended_master_secret.
         secure: offer renegotiation_info.
         ticket: content of session_ticket; None is no extension.
         resume: session to come with.
         extensions: more of the ClientHello.
+        psk: identity and key.
     """
 
     server = False
@@ -383,7 +417,7 @@ class ForgeClient12(Peer12):
         self,
         identity: Any = None,
         host: Optional[bytes] = b"localhost",
-        suites: Sequence[int] = tuple(keys12.SUITES),
+        suites: Optional[Sequence[int]] = None,
         groups: Sequence[int] = keys12.GROUPS,
         schemes: Sequence[int] = SCHEMES,
         session_id: Optional[bytes] = None,
@@ -392,9 +426,12 @@ class ForgeClient12(Peer12):
         ticket: Optional[bytes] = None,
         resume: Optional[Session12] = None,
         extensions: Optional[m.Extensions] = None,
+        psk: Optional[tuple[bytes, bytes]] = None,
     ) -> None:
         super().__init__(identity)
-        self.resume = resume
+        self.resume, self.psk = resume, psk
+        if suites is None:
+            suites = list(keys12.PSK_SUITES if psk else keys12.SUITES)
         self.groups = list(groups)
         self.schemes_offered = list(schemes)
         if resume is not None and resume.ticket:
@@ -421,7 +458,9 @@ class ForgeClient12(Peer12):
             self.hello.put(m.SESSION_TICKET, ticket)
         self.hello.extensions += extensions or []
         self.answer: Optional[m.ServerHello] = None
-        self.exchange: Optional[m12.ServerKeyExchange] = None
+        self.exchange: Union[
+            m12.ServerKeyExchange, m12.PskServerKeyExchange, None
+        ] = None
         self.request: Optional[m12.CertificateRequest] = None
 
     def start(self) -> None:
@@ -431,12 +470,14 @@ class ForgeClient12(Peer12):
 
     def _expected(self, kind: int) -> bool:
         fresh = self.answer is not None and not self.resumed
+        psk, got = self.schedule.suite.psk, self.exchange is not None
         return {
             m.SERVER_HELLO: self.answer is None,
-            m.CERTIFICATE: fresh and not self.peer_chain,
-            m.SERVER_KEY_EXCHANGE: bool(self.peer_chain),
-            m.CERTIFICATE_REQUEST: self.exchange is not None,
-            m.SERVER_HELLO_DONE: self.exchange is not None,
+            m.CERTIFICATE: fresh and not self.peer_chain and not psk,
+            m.SERVER_KEY_EXCHANGE: (fresh if psk else bool(self.peer_chain))
+            and not got,
+            m.CERTIFICATE_REQUEST: got and not psk and not self.request,
+            m.SERVER_HELLO_DONE: got,
             m.NEW_SESSION_TICKET: self.answer is not None
             and self.answer.has(m.SESSION_TICKET)
             and self.theirs is not None,
@@ -456,7 +497,7 @@ class ForgeClient12(Peer12):
         elif kind == m.CERTIFICATE:
             self.peer_chain = m12.Certificate.parse(body).chain
         elif kind == m.SERVER_KEY_EXCHANGE:
-            self._exchanged(m12.ServerKeyExchange.parse(body))
+            self._exchanged(body)
         elif kind == m.CERTIFICATE_REQUEST:
             self.request = m12.CertificateRequest.parse(body)
         elif kind == m.SERVER_HELLO_DONE:
@@ -480,7 +521,7 @@ class ForgeClient12(Peer12):
         if {kind for kind, _ in answer.extensions} - offered:
             raise ForgeError("an answer to nothing")
         self.answer = answer
-        self.schedule.suite = keys12.SUITES[answer.suite]
+        self.schedule.suite = keys12.ALL_SUITES[answer.suite]
         self.schedule.client_random = self.hello.random
         self.schedule.server_random = answer.random
         self.extended = answer.has(m12.EXTENDED_MASTER_SECRET)
@@ -496,10 +537,17 @@ class ForgeClient12(Peer12):
             self.schedule.master = self.resume.master
             self.key()
 
-    def _exchanged(self, exchange: m12.ServerKeyExchange) -> None:
+    def _exchanged(self, body: bytes) -> None:
+        exchange: Union[m12.ServerKeyExchange, m12.PskServerKeyExchange]
+        if self.schedule.suite.psk:
+            exchange = m12.PskServerKeyExchange.parse(body)
+        else:
+            exchange = m12.ServerKeyExchange.parse(body)
         if exchange.curve_type != 3 or exchange.group not in self.groups:
             raise ForgeError("a curve that was not offered")
         self.exchange = exchange
+        if isinstance(exchange, m12.PskServerKeyExchange):
+            return
         used = self.schedule
         data = used.client_random + used.server_random + exchange.params()
         self.verified(exchange.scheme, exchange.signature, data)
@@ -510,8 +558,15 @@ class ForgeClient12(Peer12):
         if self.request is not None:
             self.emit("certificate", self.chain12())
         share = Share(keys12.checked(self.exchange.group))
-        self.emit("client_key_exchange", m12.ClientKeyExchange(share.public))
         premaster = share.secret(self.exchange.public)
+        message: m.Message = m12.ClientKeyExchange(share.public)
+        if self.schedule.suite.psk:
+            if self.psk is None:
+                raise ForgeError("no key for the suite")
+            identity, psk = self.psk
+            message = m12.PskClientKeyExchange(identity, share.public)
+            premaster = keys12.psk_premaster(premaster, psk)
+        self.emit("client_key_exchange", message)
         self.schedule.derive(premaster, self.extended)
         self.key()
         if self.request is not None and self.identity:

@@ -12,6 +12,7 @@ import pyssl as p
 from tests.api import links
 from tests.api.sessions import TLS12, TLS13, VERSIONS
 from tests.clauses import clause
+from tests.forge import ForgeClient12, ForgeServer12
 from tests.peer import openssl_cli
 from tests.peer.openssl_cli import Client, Listener, Server
 from tests.peer.talk import ALERT, End
@@ -179,3 +180,53 @@ def test_s_client_that_nobody_knows_is_refused(version: int) -> None:
         else:
             client.expect("handshake failure")
         assert ours.names == [b"stranger"]
+
+
+# ---- the forge with a PSK, of whose honesty this is the proof ---------------
+
+
+def talk(forge: Any, sock: Any, said: bytes) -> None:
+    """Carry bytes both ways until these data have come."""
+    with sock:
+        while bytes(forge.data) != said:
+            sock.sendall(forge.take())
+            data = sock.recv(65536)
+            assert data, "the peer has closed"
+            forge.feed(data)
+
+
+@pytest.mark.parametrize("extended", [True, False], ids=["EMS", "no-EMS"])
+@clause("RFC 5489 2", "RFC 4279 2", "RFC 7905 2", "RFC 7627 4")
+def test_forge12_client_shares_a_key_with_s_server(extended: bool) -> None:
+    forge = ForgeClient12(psk=(b"someone", KEY), extended=extended)
+    hint = ["-psk_hint", "who?"]
+    with Server(None, *options(TLS12), *hint, "-rev") as server:
+        sock = server.connect()
+        forge.start()
+        while not forge.done:
+            sock.sendall(forge.take())
+            forge.feed(sock.recv(65536))
+        forge.write(b"stressed\n")
+        talk(forge, sock, b"desserts\n")
+    assert forge.extended == extended
+    assert forge.exchange is not None
+    assert forge.exchange.body().startswith(b"\0\4who?")
+    assert forge.alerts == []
+
+
+@pytest.mark.parametrize("extended", [True, False], ids=["EMS", "no-EMS"])
+@clause("RFC 5489 2", "RFC 4279 2", "RFC 7905 2", "RFC 7627 4")
+def test_forge12_server_shares_a_key_with_s_client(extended: bool) -> None:
+    forge = ForgeServer12(
+        None, psks={b"someone": KEY}, hint=b"who?", extended=extended
+    )
+    with (
+        Listener() as listener,
+        Client(listener.port, *options(TLS12), "-ign_eof") as client,
+    ):
+        client.send("stressed")
+        talk(forge, listener.accept(), b"stressed\n")
+        client.expect("who\\?")
+    assert forge.client_identity == b"someone"
+    assert forge.extended == extended
+    assert forge.alerts == []

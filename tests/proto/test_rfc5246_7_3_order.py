@@ -208,7 +208,7 @@ def test_message12_between_ccs_and_finished_is_unexpected(
 
 
 @clause("RFC 5246 7.4.1.1")
-@pytest.mark.parametrize("name", FROM_SERVER[1:6])
+@pytest.mark.parametrize("name", FROM_SERVER[1:7])
 def test_client12_passes_over_a_hello_request(name: str) -> None:
     def order(forge: Any) -> None:
         # RFC 5246 7.4.1.1: no part of the transcript.

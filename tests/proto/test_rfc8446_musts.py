@@ -88,6 +88,8 @@ def test_rules_of_each_section_of_tls12_are_listed() -> None:
         assert f"5246 {one}" in sections
     for one in ("3", "4", "5", "6", "8", "9"):
         assert f"5246 7.4.{one}" in sections
+    for one in ("4279 2", "4279 5.3", "5489 2", "8442 3"):
+        assert one in sections
     for one in ("5077 3.3", "5288 3", "5746 3.4", "5746 3.6", "7507 3"):
         assert one in sections
     for one in ("7627 5.3", "7905 2", "8422 5.4", "8422 5.11", "8446 4.1.3"):
