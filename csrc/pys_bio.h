@@ -81,8 +81,9 @@ void pys_bio_side_errno(pys_bio *b, int writing, int err);
 /* BIO_get_init(3), BIO_set_init(3). */
 bool pys_bio_ready(pys_bio *b);
 void pys_bio_set_ready(pys_bio *b, bool on);
-/* Bytes moved by all reads or writes. */
+/* Bytes moved by all reads or writes; of a foreign BIO those added. */
 uint64_t pys_bio_count(const pys_bio *b, int writing);
+void pys_bio_add_count(pys_bio *b, int writing, uint64_t n);
 
 /* Pairs (BIO_s_bio(3)). */
 int pys_bio_make_pair(pys_bio *a, pys_bio *b);

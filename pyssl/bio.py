@@ -371,14 +371,12 @@ class BIO(BioKinds):
     def number_read(self) -> int:
         """Give the bytes that all reads moved; gets does not count."""
         self._usable()
-        count = lib.pys_bio_count(self._source(), READING)
-        return int(count) + self._moved[READING]
+        return int(lib.pys_bio_count(self._source(), READING))
 
     def number_written(self) -> int:
         """Give the bytes that all writes and puts moved."""
         self._usable()
-        count = lib.pys_bio_count(self._source(), WRITING)
-        return int(count) + self._moved[WRITING]
+        return int(lib.pys_bio_count(self._source(), WRITING))
 
 
 def BIO_new(method: BIO_METHOD) -> BIO | None:

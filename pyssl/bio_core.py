@@ -144,7 +144,7 @@ class BioCore(BioLife):
         if read is None:
             return self._refuse(-2, BIO_R_UNSUPPORTED_METHOD), b""
         ret, data = _moved(read(self, n), n, "read")
-        self._moved[READING] += len(data)
+        lib.pys_bio_add_count(self._source(), READING, len(data))
         return ret, data
 
     def _op_gets(self, n: int) -> tuple[int, bytes]:
@@ -229,7 +229,7 @@ class BioCore(BioLife):
         ret = result(put(self, given), what)
         if ret > len(view):
             raise ValueError(f"{what} took more than it was given")
-        self._moved[WRITING] += max(ret, 0)
+        lib.pys_bio_add_count(self._source(), WRITING, max(ret, 0))
         return ret
 
     def _refuse(self, ret: int, reason: int) -> int:

@@ -73,7 +73,6 @@ _SLOTS = (
     "_keep",
     "_method",
     "_mirror",
-    "_moved",
     "_native_kind",
     "_next",
     "_parked",
@@ -131,12 +130,12 @@ class BioLife(Owner):
         self._dying = True  # until it is whole
         if not isinstance(method, BIO_METHOD):
             raise TypeError("a BIO_METHOD is needed")
-        method._check()
+        if method._freed:
+            method._check()  # which refuses
         kind = method._kind
         self._method = method
-        self._native_kind = kind is not None
+        self._native_kind = self._plain = kind is not None
         self._duplex = kind in _DUPLEX
-        self._plain = self._native_kind
         if c is None:
             c = _new(_FOREIGN if kind is None else kind)
         self._c: Any = own(c, _free)
@@ -153,14 +152,14 @@ class BioLife(Owner):
         self._data: Any = None
         self._ex = None
         self._shutdown = 1
-        self._moved = [0, 0]
         self._parked = None
         self._keep: Any = None
         self._views = [] if kind == _PAIR else None
-        self._init = int(method._create is None)
+        create = method._create
+        self._init = int(create is None)
         if self._registry.watched:
             self._registry.made(self)
-        if method._create is not None and not self._create(method._create):
+        if create is not None and not self._create(create):
             self._forget()
             self._c = None
             self._refs = 0

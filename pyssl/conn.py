@@ -316,7 +316,8 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         self._role = role
         self._fits = not self._misfit(role)
         self._unsent = None
-        self._both_note(_NOTHING)
+        self._read_want = self._write_want = _NOTHING
+        self._reading_thread = self._writing_thread = self._writer  # is us
 
     def clear(self) -> int:
         """Make the object ready for another connection; settings stay.

@@ -253,18 +253,31 @@ class ConnBase(Identities):
         if self._reader == me or self._writer == me:
             self._enter()  # which refuses
         with self._read_lock, self._write_lock:
+            conn = self._conn
+            if conn is None:
+                self._alive()  # which refuses
             self._reader = self._writer = me
             try:
-                return do(self._alive(), *arguments)
+                return do(conn, *arguments)
             finally:
                 self._reader = self._writer = 0
 
     def _exclusive(self, do: Callable[..., T], *arguments: Any) -> T:
         """As _alone, or inside a callback that has both locks."""
         me = get_ident()
-        if self._reader == me and self._writer == me:
-            return do(self._alive(), *arguments)
-        return self._alone(do, *arguments)
+        if self._reader == me or self._writer == me:
+            if self._reader == self._writer:
+                return do(self._alive(), *arguments)
+            self._enter()  # which refuses
+        with self._read_lock, self._write_lock:
+            conn = self._conn
+            if conn is None:
+                self._alive()  # which refuses
+            self._reader = self._writer = me
+            try:
+                return do(conn, *arguments)
+            finally:
+                self._reader = self._writer = 0
 
     def _facts(self, get: Callable[[Any], T]) -> T:
         """Run get while nothing can change what was agreed.

@@ -51,7 +51,8 @@ class Attached(ConnBase):
         if not hold_plain(rbio, wbio):
             return False
         self._rbio, self._wbio = rbio, wbio
-        self._pass_bios(conn)
+        self._read_epoch, self._write_epoch = rbio._epoch, wbio._epoch
+        _set_bio(conn, rbio._c, wbio._c)
         return True
 
     def _exchange(

@@ -57,10 +57,13 @@ _LABELS_OF_12 = (
 
 def _host(name: str | bytes) -> bytes:
     """Check a host name or address."""
-    raw = name.encode("ascii") if isinstance(name, str) else name
-    if not isinstance(raw, bytes):
+    if isinstance(name, str):
+        raw = name.encode("ascii")
+    elif isinstance(name, bytes):
+        raw = name
+    else:
         raise TypeError("a name is text or bytes")
-    if b"\0" in raw:
+    if 0 in raw:
         raise ValueError("a name holds no NUL")
     return raw
 
@@ -89,11 +92,12 @@ class Info(ConnBase):
         Source: SSL_set_tlsext_host_name(3); contract SNI-1.
         """
         raw = b"" if name is None else _host(name)
-        if name is not None and not 1 <= len(raw) <= _NAME_MAX:
+        n = len(raw)
+        if name is not None and not 1 <= n <= _NAME_MAX:
             self._alive()
             err.put(ERR_LIB_SSL, SSL_R_SSL3_EXT_INVALID_SERVERNAME)
             return 0
-        return int(self._exclusive(_set_server_name, raw, len(raw)))
+        return int(self._exclusive(_set_server_name, raw, n))
 
     def get_servername(self, type: int = 0) -> str | None:
         """Give the server name: the client's, or on a client the one set.

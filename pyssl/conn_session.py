@@ -40,15 +40,15 @@ class Resumption(Info):
         """
         if session is not None and not isinstance(session, SSL_SESSION):
             raise TypeError(f"an SSL_SESSION is needed, not {session!r}")
-        handle = ffi.NULL if session is None else session._native()
-        shared = None if session is None else session._share()
+        return self._exclusive(
+            self._offer, None if session is None else session._share()
+        )
 
-        def do(conn: Any) -> int:
-            lib.pys_conn_set_session(conn, handle)
-            self._session_part = shared
-            return 1
-
-        return self._exclusive(do)
+    def _offer(self, conn: Any, shared: Any) -> int:
+        handle = ffi.NULL if shared is None else shared.handle
+        lib.pys_conn_set_session(conn, handle)
+        self._session_part = shared
+        return 1
 
     def get_session(self) -> SSL_SESSION | None:
         """Give the session in use or to be offered, or None.

@@ -285,3 +285,9 @@ pys_bio_count(const pys_bio *b, int writing)
 {
     return atomic_load(&b->side[writing != 0].count);
 }
+
+void
+pys_bio_add_count(pys_bio *b, int writing, uint64_t n)
+{
+    atomic_fetch_add(&b->side[writing != 0].count, n);
+}

@@ -88,20 +88,24 @@ bool
 pys_hosts_add(pys_hosts *h, const char *name, size_t n)
 {
     pys_rd in = pys_rd_of(name, n);
+    char **names;
     char *copy;
 
     if (n == 0 || n > PYS_NAME_MAX || h->n >= PYS_HOSTS_MAX ||
         memchr(name, '\0', n) != NULL)
         return false;
-    if (h->names == NULL)
-        h->names = pys_alloc(PYS_HOSTS_MAX * sizeof(*h->names));
-    if (h->names == NULL || (copy = pys_alloc(n + 1)) == NULL)
-        return false;
-    if (!pys_rd_copy(&in, copy, n)) {
+    names = pys_alloc((h->n + 1) * sizeof(*names));
+    copy = pys_alloc(n + 1);
+    if (names == NULL || copy == NULL || !pys_rd_copy(&in, copy, n)) {
+        pys_free(names);
         pys_free(copy);
         return false;
     }
-    h->names[h->n++] = copy;
+    if (h->n != 0)
+        memcpy(names, h->names, h->n * sizeof(*names));
+    names[h->n++] = copy;
+    pys_free(h->names);
+    h->names = names;
     return true;
 }
 
