@@ -15,11 +15,13 @@ from tests.forge.victim import (
     HANDSHAKE,
     ILLEGAL,
     MISSING,
+    SEALED,
     UNEXPECTED,
     VERSION,
     Case,
     check,
     client,
+    connected,
     refused,
     table,
     works,
@@ -665,3 +667,21 @@ def test_client_asked_to_retry_changes_only_what_it_may(
 )
 def test_client_given_an_unusual_retry_completes(case: Case) -> None:
     check(case, as_server=False)
+
+
+@clause("RFC 8446 4.1.3", "RFC 5246 7.3", "RW-28")
+@pytest.mark.parametrize("version", [0x0304, 0x0303])
+def test_client12_once_connected_given_a_server_hello_aborts(
+    version: int,
+) -> None:
+    # Nobody renegotiates, so it is astray whatever version it chooses.
+    victim = connected(as_server=False, old=True)
+    hello = m.ServerHello(suite=keys.AES_128)
+    hello.put(m.SUPPORTED_VERSIONS, m.u16(version))
+    public = keys.Share(keys.X25519).public
+    hello.put(m.KEY_SHARE, m.server_share(keys.X25519, public))
+    victim.forge.send(bytes(hello))
+    victim.forge.flush()
+    _, result = victim.read()
+    reason = p.SSL_R_UNEXPECTED_MESSAGE
+    refused(victim, result, UNEXPECTED, reason, SEALED)

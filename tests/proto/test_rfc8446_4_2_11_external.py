@@ -9,7 +9,13 @@ import pytest
 import pyssl as p
 from tests.api import links
 from tests.clauses import clause
-from tests.forge import ForgeClient, bend, keys, messages as m
+from tests.forge import (
+    ForgeClient,
+    ForgeServer,
+    bend,
+    keys,
+    messages as m,
+)
 from tests.forge.victim import (
     CLEAR,
     DECRYPT,
@@ -19,10 +25,12 @@ from tests.forge.victim import (
     UNEXPECTED,
     Case,
     check,
+    client,
     server,
     table,
     works,
 )
+from tests.pki import ca
 
 NAME, KEY = b"someone", b"\x05" * 20
 OTHER = (b"other", b"\x06" * 20)
@@ -173,6 +181,12 @@ def test_server_takes_a_psk_that_it_knows(case: Case) -> None:
             forge=offer((b"n" * 40000, KEY)),
         ),
         Case(
+            "4.2.11",
+            "suites of another hash",
+            prepare=knows,
+            forge=offer(suites=[keys.AES_256]),
+        ),
+        Case(
             "4.2.9",
             "psk_ke not allowed",
             prepare=knows,
@@ -273,6 +287,35 @@ def test_server_makes_a_full_handshake_instead(case: Case) -> None:
 )
 def test_server_given_a_wrong_psk_aborts(case: Case) -> None:
     check(case, as_server=True)
+
+
+@clause("RFC 8446 4.2.10", "RFC 8446 4.2.11", "ED-4")
+def test_server_that_takes_a_psk_passes_over_its_early_data() -> None:
+    # Nobody has agreed on how much of it there may be.
+    def takes_early_data(ssl: p.SSL) -> None:
+        knows(ssl)
+        assert p.SSL_set_max_early_data(ssl, 1000) == 1
+
+    def early(forge: ForgeClient) -> None:
+        alone = keys.Schedule()
+        alone.suite, alone.psk = keys.SUITES[keys.AES_128], KEY
+        alone.messages = forge.schedule.messages
+        traffic = alone.early_traffic()
+        sealer = keys.Protection(alone.suite, traffic, "early")
+        forge.raw(sealer.seal(b"early data\x17"))
+
+    forge = ForgeClient(psks=[MINE], extensions=[(m.EARLY_DATA, b"")])
+    forge.after(CH, early)
+    victim = server(forge, takes_early_data)
+    forge.start()
+    victim.deliver()
+    assert victim.handshake() == (1, 0), links.reasons()
+    assert p.SSL_get_psk_identity(victim.ssl) == NAME
+    status = p.SSL_get_early_data_status(victim.ssl)
+    assert status == p.SSL_EARLY_DATA_REJECTED
+    assert forge.encrypted is not None
+    assert not forge.encrypted.has(m.EARLY_DATA)
+    works(victim)
 
 
 @clause("RFC 8446 4.2.11", "PSK-2")
@@ -424,3 +467,44 @@ def test_client_says_whether_it_does_without_a_group(allowed: bool) -> None:
     )
     modes = victim.forge.hellos[0].get(m.PSK_MODES)
     assert modes == (b"\x02\x01\x00" if allowed else b"\x01\x01")
+
+
+class PlainServer(ForgeServer):
+    """A server that takes a PSK without (EC)DHE (RFC 8446 7.1)."""
+
+    def _encrypted(self, secret: bytes) -> None:
+        super()._encrypted(bytes(self.schedule.suite.length))
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+@clause("RFC 8446 4.2.9", "RFC 8446 4.2.11", "PSK-1")
+def test_client_takes_no_key_share_only_if_it_said_so(allowed: bool) -> None:
+    forge = PlainServer(ca.leaf(), psk=KEY)
+    bend.drop("server_hello", m.KEY_SHARE)(forge)
+    victim = client(forge, plain if allowed else knows)
+    result = victim.handshake()
+    if not allowed:
+        # It has no keys for an alert.
+        assert result == (-1, p.SSL_ERROR_SSL)
+        assert links.reasons() == [(p.ERR_LIB_SSL, 101)]
+        assert victim.ssl.report().alert_sent == ILLEGAL
+        return
+    assert result == (1, 0), links.reasons()
+    assert p.SSL_get_psk_identity(victim.ssl) == NAME
+    assert p.SSL_get_negotiated_group(victim.ssl) == 0
+    works(victim)
+
+
+@clause("RFC 8446 4.2.8", "RFC 8446 4.2.11", "RFC 8446 9.2")
+def test_client_that_does_without_a_group_does_so_with_a_psk_alone() -> None:
+    check(
+        Case(
+            "4.2.8",
+            "certificate without a key_share",
+            bend.drop("server_hello", m.KEY_SHARE),
+            MISSING,
+            epoch=CLEAR,
+            prepare=plain,
+        ),
+        as_server=False,
+    )

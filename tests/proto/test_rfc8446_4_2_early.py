@@ -159,6 +159,20 @@ def limit_10(client_ctx: p.SSL_CTX, server_ctx: p.SSL_CTX) -> None:
 
 
 FOREIGN = m.vec(2, b"of somebody else") + bytes(4)
+# An external PSK that a client offers behind its ticket.
+NAME, KEY = b"someone", b"\x05" * 20
+
+
+def with_external(client_ctx: p.SSL_CTX, server_ctx: p.SSL_CTX) -> None:
+    """Let the client offer a second identity."""
+    del server_ctx
+    p.SSL_CTX_set_psk_client_callback(client_ctx, lambda *_: (NAME, KEY))
+
+
+def take_second(forge: Any) -> None:
+    """Take the second identity, with its key."""
+    forge.schedule.psk = KEY
+    bend.put(SH, m.PRE_SHARED_KEY, b"\0\1")(forge)
 
 
 @table(
@@ -545,6 +559,13 @@ def test_client_sends_early_data_and_its_end(size: int) -> None:
     ),
     Early(
         "4.2.10",
+        "another identity",
+        take_second,
+        forge={"accept": False},
+        prepare=with_external,
+    ),
+    Early(
+        "4.2.10",
         "full handshake with another hash",
         forge={"accept": False, "resume": False, "suite": keys.AES_256},
     ),
@@ -575,6 +596,16 @@ def test_client_whose_early_data_is_refused_completes(case: Early) -> None:
         ILLEGAL,
         epoch="early",
         prepare=lambda ctx, _: p.SSL_CTX_set_alpn_protos(ctx, b"\x02h2"),
+    ),
+    # RFC 8446 4.2.11: the selected identity must be 0 then.
+    Early(
+        "4.2.11",
+        "accepted with another identity",
+        take_second,
+        ILLEGAL,
+        reason=p.SSL_R_BAD_EXTENSION,
+        epoch="early",
+        prepare=with_external,
     ),
     Early(
         "4.2.10",
@@ -629,10 +660,12 @@ def test_client_given_a_wrong_answer_to_early_data_aborts(
 
 def broken_by(case: Early, forge: EarlyServer) -> None:
     """The client fails; its alert may be under keys that are gone."""
-    client_ctx, _, session = resumable()
+    client_ctx, server_ctx, session = resumable()
     forge.ticket = ticket_of(session)
     if forge.resume:
         forge.schedule.psk = forge.ticket.psk
+    if case.prepare is not None:
+        case.prepare(client_ctx, server_ctx)
     assert case.bend is not None
     case.bend(forge)
     ssl = links.make_ends(client_ctx)[0]
@@ -657,14 +690,20 @@ def test_client_given_early_data_without_its_session_aborts() -> None:
 
 
 @clause("RFC 8446 4.2.11")
-def test_client_given_an_identity_it_did_not_offer_aborts() -> None:
-    def second(forge: EarlyServer) -> None:
-        bend.put(SH, m.PRE_SHARED_KEY, b"\0\1")(forge)
-
-    broken_by(
-        Early("4.2.11", "", second, ILLEGAL),
-        EarlyServer(BLANK, identity=ca.leaf()),
+@pytest.mark.parametrize("offered", [1, 2])
+@pytest.mark.parametrize("accept", [True, False])
+def test_client_given_an_identity_it_did_not_offer_aborts(
+    offered: int, accept: bool
+) -> None:
+    case = Early(
+        "4.2.11",
+        "",
+        bend.put(SH, m.PRE_SHARED_KEY, m.u16(offered)),
+        ILLEGAL,
+        prepare=with_external if offered == 2 else None,
     )
+    broken_by(case, EarlyServer(BLANK, accept=accept, identity=ca.leaf()))
+    assert links.reasons() == [(p.ERR_LIB_SSL, p.SSL_R_BAD_PSK_IDENTITY)]
 
 
 @clause("RFC 8446 4.1.4", "RFC 8446 4.2.10")

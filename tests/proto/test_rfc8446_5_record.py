@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 import pyssl as p
+from pyssl._ffi import lib
+from tests.api import links
 from tests.clauses import clause
 from tests.forge import ForgeClient, bend, messages as m
 from tests.forge.victim import (
@@ -656,3 +658,49 @@ def test_hello_longer_than_any_is_refused_before_it_came(
         ),
         as_server=as_server,
     )
+
+
+# ---- the end of the numbers -------------------------------------------------
+
+LAST = (1 << 64) - 1
+AES_LIMIT = 1 << 24  # records of AES-GCM under one key, rounded down
+
+
+@SIDES
+@clause("RFC 8446 5.3")
+def test_record_at_the_end_of_its_numbers_is_not_sent(as_server: bool) -> None:
+    victim = connected(as_server=as_server)
+    lib.pys_test_set_seq(victim.ssl._conn, 1, LAST)
+    assert victim.peer.write(b"x") == (-1, p.SSL_ERROR_SSL)
+    assert victim.peer.sent() == b""
+    assert links.reasons()[-1] == (p.ERR_LIB_SSL, p.ERR_R_INTERNAL_ERROR)
+
+
+@SIDES
+@clause("RFC 8446 5.3")
+def test_record_at_the_end_of_its_numbers_is_not_read(as_server: bool) -> None:
+    victim = connected(as_server=as_server)
+    victim.deliver()
+    lib.pys_test_set_seq(victim.ssl._conn, 0, LAST)
+    victim.forge.sealer.seq = LAST
+    victim.forge.write(b"x")
+    assert victim.read() == (b"", (-1, p.SSL_ERROR_SSL))
+    assert links.reasons()[-1] == (p.ERR_LIB_SSL, p.ERR_R_INTERNAL_ERROR)
+    assert [a.description for a in victim.forge.alerts] == [80]
+
+
+@SIDES
+@clause("RFC 8446 5.3", "RFC 8446 5.5", "RFC 8446 4.6.3")
+def test_keys_are_renewed_long_before_the_end_of_their_numbers(
+    as_server: bool,
+) -> None:
+    victim = connected(as_server=as_server)
+    victim.deliver()
+    sent = len(victim.forge.seen)
+    lib.pys_test_set_seq(victim.ssl._conn, 1, AES_LIMIT // 2)
+    victim.forge.opener.seq = AES_LIMIT // 2
+    assert victim.peer.write(b"x") == (1, 0)
+    victim.deliver()
+    assert [kind for kind, _ in victim.forge.seen[sent:]] == [m.KEY_UPDATE]
+    assert victim.forge.opener.seq == 1
+    assert bytes(victim.forge.data) == b"x"
