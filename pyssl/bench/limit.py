@@ -20,8 +20,10 @@ from pyssl.bench.scenarios import Sample
 from pyssl.pkey import EVP_PKEY
 
 _SUITES = {
-    "1.3": "TLS_AES_256_GCM_SHA384",
-    "1.2": "ECDHE-ECDSA-AES256-GCM-SHA384",
+    ("1.3", False): "TLS_AES_256_GCM_SHA384",
+    ("1.2", False): "ECDHE-ECDSA-AES256-GCM-SHA384",
+    ("1.3", True): "TLS_AES_128_GCM_SHA256",
+    ("1.2", True): "ECDHE-ECDSA-AES128-GCM-SHA256",
 }
 _SCHEMES = {
     "p256": "ecdsa_secp256r1_sha256",
@@ -63,7 +65,7 @@ def of_handshake(setup: Setup, remembered: bool) -> list[Step]:
         remembered: The chain was verified before.
     """
     old = setup.version == "1.2"
-    suite = _SUITES[setup.version]
+    suite = _SUITES[setup.version, setup.small]
     certs = 0 if setup.resumed else setup.chain + int(setup.mutual)
     flight = _CERT * certs + _REST * (not setup.resumed) + _FINISHED
     steps = []
@@ -136,7 +138,7 @@ def _flights(setup: Setup, suite: str, flight: int) -> list[Step]:
 
 def of_messages(setup: Setup, size: int) -> list[Step]:
     """List the primitives of a message."""
-    suite = _SUITES[setup.version]
+    suite = _SUITES[setup.version, setup.small]
     return [
         Step("client", "seal", suite, size, 1),
         Step("server", "open", suite, size, 1),

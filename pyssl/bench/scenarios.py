@@ -8,6 +8,7 @@ the numbers, for each peer has defaults of its own.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable
 from functools import partial
@@ -160,6 +161,9 @@ def prove(stage: Stage, setup: Setup) -> Facts:
             raise FailedError("a message was cut short")
         if other.receiver(buffer)() != len(sent) or buffer != sent:
             raise FailedError("a message came out changed")
+    suite = client.facts().suite
+    if setup.small and "AES128GCM" not in re.sub("[-_]", "", suite.upper()):
+        raise SkipError(f"agrees on {suite} and cannot be told another")
     if setup.resumed:
         session = renew(client, server, setup)
         client, _ = handshake(stage, pki.HOST, session)
@@ -371,6 +375,7 @@ def _full(version: str) -> list[Scenario]:
     ]
     others += [
         ("mutual", "with a client certificate", plain._replace(mutual=True)),
+        ("aes128", "with AES-128-GCM", plain._replace(small=True)),
     ]
     found += [
         _handshake_scenario(f"full{short}.{name}", f"{what} {words}", setup)
@@ -379,25 +384,26 @@ def _full(version: str) -> list[Scenario]:
     return found
 
 
-def _bulk(both: bool) -> list[Scenario]:
+def _bulk(both: bool, small: bool = False) -> list[Scenario]:
     """List the scenarios of messages in one or both directions."""
     word, ways = ("both", 2) if both else ("bulk", 1)
+    suite, told = (".aes128", ", AES-128-GCM") if small else ("", "")
     found = []
     for version in ("1.3", "1.2"):
         for name, size in _SIZES.items():
-            small = size < 1024
+            few = size < 1024
             way = "to and fro" if both else "one way"
             short = "" if version == "1.3" else ".tls12"
             found.append(
                 Scenario(
-                    f"{word}-{name}{short}",
+                    f"{word}-{name}{short}{suite}",
                     f"{size:,}-byte writes {way} through memory, TLS "
-                    f"{version}, sealed and opened",
-                    "messages/s" if small else "GB/s",
-                    ways if small else ways * size / 1e9,
-                    Setup(version),
+                    f"{version}{told}, sealed and opened",
+                    "messages/s" if few else "GB/s",
+                    ways if few else ways * size / 1e9,
+                    Setup(version, small=small),
                     partial(_talks, size, both),
-                    not both and size != 1400 and version == "1.3",
+                    not (both or small) and size != 1400 and version == "1.3",
                     size=size,
                     ways=ways,
                 )
@@ -432,8 +438,19 @@ SCENARIOS = (
         "with the ticket of the one before",
         Setup(resumed=True, early=True),
     ),
+    _handshake_scenario(
+        "resumed13.aes128",
+        "resumed TLS 1.3 handshakes with AES-128-GCM",
+        Setup(resumed=True, small=True),
+    ),
+    _handshake_scenario(
+        "resumed12.aes128",
+        "resumed TLS 1.2 handshakes with AES-128-GCM",
+        Setup("1.2", resumed=True, small=True),
+    ),
     *_bulk(both=False),
     *_bulk(both=True),
+    *_bulk(both=False, small=True),
     Scenario(
         "context",
         "client contexts made and dropped, with the system's CA bundle",

@@ -39,6 +39,8 @@ TINY = ["--seconds", "0.002", "--rounds", "2"]
 OURS = ["--peer", "pyssl*", "--peer", "stdlib"]
 NAMES = ["full13", "full12", "resumed13", "bulk-64"]
 CHOSEN = [word for name in NAMES for word in ("--scenario", name)]
+# What follows the name of a scenario of messages.
+MORE = (".tls12", ".aes128", ".tls12.aes128")
 BY_NAME = {one.name: one for one in SCENARIOS}
 
 
@@ -118,6 +120,16 @@ def test_peer_shakes_hands_and_carries_data(peer: Peer, version: str) -> None:
         assert facts.group == setup.group
         assert facts.suite
     assert all(peer.versions().values())
+
+
+@pytest.mark.parametrize("version", ["1.3", "1.2"])
+def test_small_suite_is_agreed_on(version: str) -> None:
+    setup = Setup(version, small=True)
+
+    suite = prove(ours().stage(setup), setup).suite
+    assert "AES128GCM" in suite.replace("_", "").replace("-", "")
+    with pytest.raises(SkipError, match="AES_?256"):
+        prove(Wrapped(Setup(version)), setup)
 
 
 def test_peer_refuses_a_certificate_for_another_name(peer: Peer) -> None:
@@ -476,7 +488,7 @@ def test_pattern_chooses_scenarios_and_peers(
     assert main([*TINY, *asked, "--html", str(path)]) == 0
     found = json.loads(capsys.readouterr().out)
     names = [one["name"] for one in found["scenarios"]]
-    assert names == ["bulk-64", "bulk-64.tls12"]
+    assert names == [f"bulk-64{what}" for what in ("", *MORE)]
     row = found["scenarios"][0]["peers"]
     assert list(row) == ["pyssl"]
     assert row["pyssl"]["ahead"] is None

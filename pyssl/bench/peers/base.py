@@ -32,6 +32,8 @@ class Setup(NamedTuple):
         resumed: Sessions are given out, and taken up again.
         retry: The client's first share is of another group.
         early: The client sends data with its first message.
+        small: AES-128-GCM it is to be, which every package has; else each
+            agrees on what it prefers.
     """
 
     version: str = "1.3"
@@ -42,6 +44,12 @@ class Setup(NamedTuple):
     resumed: bool = False
     retry: bool = False
     early: bool = False
+    small: bool = False
+
+
+# What Setup.small asks for.
+SMALL_13 = "TLS_AES_128_GCM_SHA256"
+SMALL_12 = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"
 
 
 class Facts(NamedTuple):

@@ -8,6 +8,8 @@ from typing import Any
 
 from pyssl.bench import pki
 from pyssl.bench.peers.base import (
+    SMALL_12,
+    SMALL_13,
     End,
     Facts,
     FailedError,
@@ -99,6 +101,12 @@ class _PyOpenSSLStage(Stage):
         for ctx in (client, server):
             ctx.set_min_proto_version(number)
             ctx.set_max_proto_version(number)
+            if setup.small:
+                ctx.set_cipher_list(SMALL_12.encode("ascii"))
+                # Told by pyOpenSSL 25.2 and later.
+                tell = getattr(ctx, "set_tls13_ciphersuites", None)
+                if tell is not None:
+                    tell(SMALL_13.encode("ascii"))
         client.set_verify(ssl.VERIFY_PEER)
         with pki.as_files(setup.cert, setup.chain) as files:
             client.load_verify_locations(files.root)

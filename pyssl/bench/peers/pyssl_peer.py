@@ -10,6 +10,8 @@ import pyssl
 from pyssl import names
 from pyssl.bench import pki
 from pyssl.bench.peers.base import (
+    SMALL_12,
+    SMALL_13,
     End,
     Facts,
     FailedError,
@@ -133,6 +135,9 @@ class _PysslStage(Stage):
             if ctx.set1_groups_list(groups) != 1:
                 pyssl.ERR_clear_error()
                 raise SkipError(f"this libcrypto has no {group}")
+            if setup.small:
+                _did("suite", ctx.set_ciphersuites(SMALL_13))
+                _did("suite", ctx.set_cipher_list(SMALL_12))
         _did("tickets", server.set_num_tickets(int(setup.resumed)))
         if not setup.resumed:
             server.set_options(pyssl.SSL_OP_NO_TICKET)

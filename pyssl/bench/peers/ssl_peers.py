@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from pyssl.bench import pki
 from pyssl.bench.peers.base import (
+    SMALL_12,
     End,
     Facts,
     FailedError,
@@ -91,6 +92,8 @@ class _SslStage(Stage):
         number = getattr(ssl.TLSVersion, _VERSIONS[setup.version])
         for ctx in (client, server):
             ctx.minimum_version = ctx.maximum_version = number
+            if setup.small and setup.version == "1.2":
+                ctx.set_ciphers(SMALL_12)
         client.load_verify_locations(cadata=pki.root(setup.cert))
         with pki.as_files(setup.cert, setup.chain) as files:
             server.load_cert_chain(files.server, files.server_key)
