@@ -9,6 +9,8 @@ pys_buf_init(pys_buf *b, size_t limit)
 void
 pys_buf_wipe(pys_buf *b)
 {
+    if (b->data == NULL)
+        return;
     pys_free_secret(b->data, b->cap);
     pys_buf_init(b, b->limit);
 }
@@ -47,14 +49,12 @@ buf_move(pys_buf *b, size_t n)
 }
 
 bool
-pys_buf_reserve(pys_buf *b, size_t n)
+pys_buf_grow(pys_buf *b, size_t n)
 {
     size_t size = pys_buf_size(b);
 
     if (n > b->limit || size > b->limit - n)
         return false;
-    if (n <= b->cap - b->len && b->data != NULL)
-        return true;
     if (b->data != NULL && size + n <= b->cap) {
         memmove(b->data, pys_buf_head(b), size);
         b->off = 0;

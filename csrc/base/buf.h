@@ -27,17 +27,25 @@ void pys_buf_wipe(pys_buf *b);
 /* The same without wiping: for bytes that are on the wire anyway. */
 void pys_buf_drop(pys_buf *b);
 
-/*
- * Makes room for n more bytes at the tail. False (and nothing changed) when
- * that is over the limit or memory is short. The bytes may move.
- */
-PYS_MUST bool pys_buf_reserve(pys_buf *b, size_t n);
+/* What pys_buf_reserve does where the room is not there yet. */
+PYS_MUST bool pys_buf_grow(pys_buf *b, size_t n);
 
 /* Appends n bytes; false as pys_buf_reserve. p must not point into b. */
 PYS_MUST bool pys_buf_add(pys_buf *b, const void *p, size_t n);
 
 /* Drops n bytes at the head (at most what is there). */
 void pys_buf_eat(pys_buf *b, size_t n);
+
+/*
+ * Makes room for n more bytes at the tail. False (and nothing changed) when
+ * that is over the limit or memory is short. The bytes may move.
+ */
+static inline PYS_MUST bool
+pys_buf_reserve(pys_buf *b, size_t n)
+{
+    /* No more than the limit was ever allocated. */
+    return (b->data != NULL && n <= b->cap - b->len) || pys_buf_grow(b, n);
+}
 
 static inline size_t
 pys_buf_size(const pys_buf *b)
