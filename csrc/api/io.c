@@ -240,7 +240,8 @@ pys_io_fail(pys_conn *c)
     c->flow[PYS_OUT].want = want;
     if (c->hs != NULL) {
         c->flow[PYS_IN].want = PYS_NOTHING;
-        pys_hs_free_failed(c);
+        pys_hs_free(c->hs);
+        c->hs = NULL;
     }
     return PYS_IO_FAULT;
 }

@@ -293,8 +293,6 @@ hs_init_bufs(pys_hs *hs)
     pys_buf_init(&hs->alpn_chosen, UINT8_MAX);
     pys_buf_init(&hs->request_context, UINT8_MAX);
     pys_buf_init(&hs->peer_schemes_cert, UINT16_MAX);
-    for (size_t i = 0; i < PYS_COUNT(hs->peer); i++)
-        pys_buf_init(&hs->peer[i], UINT16_MAX);
 }
 
 pys_hs *
@@ -342,22 +340,6 @@ pys_post_free(pys_conn *c)
 }
 
 void
-pys_hs_free_failed(pys_conn *c)
-{
-    if (c->hs == NULL)
-        return;
-    for (size_t i = 0; i < PYS_N_OFFERS; i++) {
-        if (pys_buf_size(&c->hs->peer[i]) != 0) {
-            pys_buf_wipe(&c->offers[1][i]);
-            c->offers[1][i] = c->hs->peer[i];
-            pys_buf_init(&c->hs->peer[i], UINT16_MAX);
-        }
-    }
-    pys_hs_free(c->hs);
-    c->hs = NULL;
-}
-
-void
 pys_hs_free(pys_hs *hs)
 {
     if (hs == NULL)
@@ -377,8 +359,6 @@ pys_hs_free(pys_hs *hs)
     pys_buf_wipe(&hs->alpn_chosen);
     pys_buf_wipe(&hs->request_context);
     pys_buf_wipe(&hs->peer_schemes_cert);
-    for (size_t i = 0; i < PYS_COUNT(hs->peer); i++)
-        pys_buf_wipe(&hs->peer[i]);
     pys_verdict_wipe(&hs->verdict);
     pys_settings_free(hs->id_owner);
     pys_session_free(hs->psk);

@@ -212,7 +212,6 @@ struct pys_hs {
     uint16_t retry_group; /* group named by a HelloRetryRequest, or 0 */
     pys_rd peer_shares; /* valid while a ClientHello is processed */
 
-    pys_buf peer[PYS_N_OFFERS]; /* the peer's lists, raw */
     pys_buf peer_schemes_cert; /* signature_algorithms_cert, raw, or empty */
     pys_buf alpn_chosen; /* server: what goes into the answer */
     bool name_accepted; /* server: acknowledge server_name */
@@ -472,7 +471,11 @@ void pys_post_free(pys_conn *c);
 PYS_MUST pys_hs *pys_hs_new(pys_conn *c);
 void pys_hs_free(pys_hs *hs);
 
-/* The handshake failed: keeps the peer's lists for the report, drops it. */
-void pys_hs_free_failed(pys_conn *c);
+/* A list that the peer sent, raw. */
+static inline pys_rd
+pys_offered(const pys_hs *hs, enum pys_offer_list which)
+{
+    return pys_rd_buf(&hs->conn->offers[1][which]);
+}
 
 #endif

@@ -29,7 +29,7 @@ curve_known(const pys_hs *hs, const pys_key *key)
         [PYS_KEY_P384] = PYS_SECP384R1,
         [PYS_KEY_P521] = PYS_SECP521R1,
     };
-    pys_rd groups = pys_rd_buf(&hs->peer[PYS_OFFER_GROUPS]);
+    pys_rd groups = pys_offered(hs, PYS_OFFER_GROUPS);
     enum pys_key_type type = pys_key_type(key);
 
     return !hs->server || groups.n == 0 || type == PYS_KEY_OTHER ||
@@ -92,7 +92,7 @@ signed_well(const pys_hs *hs, pys_cert *c)
     pys_rd list = pys_rd_buf(&hs->peer_schemes_cert);
 
     if (list.n == 0)
-        list = pys_rd_buf(&hs->peer[PYS_OFFER_SCHEMES]);
+        list = pys_offered(hs, PYS_OFFER_SCHEMES);
     /* RFC 8446 4.4.2.2: nobody verifies what an anchor says of itself. */
     return list.n == 0 || pys_cert_self_issued(c) ||
         pys_rd_has_u16(list, pys_cert_signed_with(c));
@@ -182,7 +182,7 @@ int
 pys_identity_rating(const pys_hs *hs, enum pys_auth auth)
 {
     const pys_identity *slots = hs->conn->set->ids.slot;
-    pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_SCHEMES]);
+    pys_rd theirs = pys_offered(hs, PYS_OFFER_SCHEMES);
     uint16_t ours[PYS_LIST_MAX];
     size_t n = pys_schemes(hs->conn->set, ours);
     int rating[PYS_N_KEY_TYPES];
@@ -215,7 +215,7 @@ own_schemes(const pys_settings *set, pys_buf *out)
 bool
 pys_identity_pick(pys_hs *hs)
 {
-    pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_SCHEMES]);
+    pys_rd theirs = pys_offered(hs, PYS_OFFER_SCHEMES);
     const pys_settings *set = hs->conn->set;
     pys_buf ours;
     bool ok;

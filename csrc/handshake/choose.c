@@ -68,7 +68,7 @@ ask_alpn(pys_hs *hs)
 {
     pys_rd name;
 
-    if (pys_buf_size(&hs->peer[PYS_OFFER_ALPN]) == 0 ||
+    if (pys_offered(hs, PYS_OFFER_ALPN).n == 0 ||
         !registered(hs, PYS_ASK_ALPN))
         return PYS_GO_NEXT;
     if (!pys_ask(hs, PYS_ASK_ALPN))
@@ -192,7 +192,7 @@ static uint16_t
 suite_among(const pys_hs *hs, const uint16_t *ours, size_t n)
 {
     const pys_settings *set = hs->conn->set;
-    pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_SUITES]);
+    pys_rd theirs = pys_offered(hs, PYS_OFFER_SUITES);
     uint16_t id = 0;
 
     if (!pys_setting(set, PYS_OPTIONS, PYS_OP_SERVER_PREFERENCE))
@@ -354,7 +354,7 @@ choose_after_retry(pys_hs *hs)
 static pys_go
 choose_group_12(pys_hs *hs)
 {
-    pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_GROUPS]);
+    pys_rd theirs = pys_offered(hs, PYS_OFFER_GROUPS);
     uint16_t ours[PYS_LIST_MAX];
     size_t n = pys_groups(hs->conn->set, ours);
 
@@ -379,7 +379,7 @@ choose_group_12(pys_hs *hs)
 static pys_go
 choose_group(pys_hs *hs)
 {
-    pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_GROUPS]);
+    pys_rd theirs = pys_offered(hs, PYS_OFFER_GROUPS);
     uint16_t ours[PYS_LIST_MAX];
     uint16_t retry = 0;
     size_t n;

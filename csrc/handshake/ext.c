@@ -270,7 +270,6 @@ pys_offer_put(pys_hs *hs, enum pys_offer_list which, const uint16_t *ids,
 bool
 pys_offer_take(pys_hs *hs, enum pys_offer_list which, pys_rd list)
 {
-    return (pys_keep(&hs->peer[which], list) &&
-               pys_keep(&hs->conn->offers[1][which], list)) ||
+    return pys_keep(&hs->conn->offers[1][which], list) ||
         pys_fail_internal(hs->conn);
 }

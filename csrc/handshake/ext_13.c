@@ -304,7 +304,7 @@ share_server_build(pys_hs *hs, pys_where where, pys_wr *w)
 static bool
 share_server_process(pys_hs *hs, pys_where where, pys_rd *in)
 {
-    pys_rd groups = pys_rd_buf(&hs->peer[PYS_OFFER_GROUPS]);
+    pys_rd groups = pys_offered(hs, PYS_OFFER_GROUPS);
     pys_ids offered = {{0}};
     pys_ids shared = {{0}};
     pys_rd at;

@@ -255,7 +255,7 @@ own_lists_keep(pys_hs *hs)
 static uint16_t
 version_listed(pys_hs *hs)
 {
-    pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_VERSIONS]);
+    pys_rd theirs = pys_offered(hs, PYS_OFFER_VERSIONS);
     uint16_t ours[PYS_VERSIONS_MAX];
     size_t n = pys_versions(hs->conn, ours);
 

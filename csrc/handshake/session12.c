@@ -161,7 +161,7 @@ session_find(pys_hs *hs, pys_session **out, bool *old)
 static bool
 suite_still_good(const pys_hs *hs, const pys_session *s)
 {
-    pys_rd theirs = pys_rd_buf(&hs->peer[PYS_OFFER_SUITES]);
+    pys_rd theirs = pys_offered(hs, PYS_OFFER_SUITES);
     uint16_t ids[PYS_LIST_MAX];
     size_t n = pys_suites_of(hs->conn, PYS_TLS1_2, ids);
 
