@@ -316,10 +316,11 @@ def leads(scenario: dict[str, Any]) -> Iterable[str]:
         lead = row["lead"]
         if lead is not None:
             span = f"{lead['low']:.2f} - {lead['high']:.2f}"
-            yield (
-                f"{name} is {lead['median']:.2f} x {lead['over']}, the best "
-                f"of the others ({span})"
-            )
+            times, over = f"{lead['median']:.2f} x", lead["over"]
+            words = f"is {times} as fast as {over}"
+            if scenario["less"]:
+                words = f"is smaller by {times} than {over}"
+            yield f"{name} {words}, the best of the others ({span})"
 
 
 def agreed(facts: Optional[dict[str, Any]], setup: dict[str, Any]) -> str:

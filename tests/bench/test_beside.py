@@ -181,6 +181,19 @@ def test_lead_is_over_the_best_of_the_others() -> None:
     assert report._lead({**worth, "a": [9.0]}, "pyssl") is None
 
 
+def test_lead_says_what_is_more_and_what_is_less() -> None:
+    lead = {"over": "a", "median": 2.0, "low": 1.0, "high": 3.0}
+    rows = {"pyssl": {"lead": lead}, "a": {"lead": None}}
+
+    (line,) = report.leads({"less": False, "peers": rows})
+    assert (
+        line
+        == "pyssl is 2.00 x as fast as a, the best of the others (1.00 - 3.00)"
+    )
+    (line,) = report.leads({"less": True, "peers": rows})
+    assert line.startswith("pyssl is smaller by 2.00 x than a, the best")
+
+
 def test_limit_has_the_name_of_its_peer() -> None:
     assert rounds.limit_of("pyssl") == rounds.LIMIT
     assert rounds.limit_of("pyssl-forgetful") == rounds.LIMIT_FULL
