@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Optional
 
 from pyssl.bench import beside, page, progress, report, rounds
+from pyssl.bench.catalog import SCENARIOS
 from pyssl.bench.peers import PEERS, find_peers
 from pyssl.bench.peers.base import FailedError
-from pyssl.bench.scenarios import SCENARIOS, Scenario
+from pyssl.bench.scenarios import Scenario
 
 
 def _positive(text: str) -> float:

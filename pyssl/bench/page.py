@@ -1,7 +1,8 @@
 """The outcome as one page that stands alone: no script, no other file.
 
 Plots are inline SVG: for each scenario a bar a peer, as a multiple of what
-pyssl does, with the interval of the ratio; costs of both sides stacked.
+pyssl does, with the interval of the ratio; costs of both sides stacked;
+curves where a scenario has one.
 """
 
 from __future__ import annotations
@@ -10,19 +11,25 @@ from html import escape
 from statistics import median
 from typing import Any
 
-from pyssl.bench.report import agreed, figure, leads
+from pyssl.bench.curves import plotted
+from pyssl.bench.drawing import WIDTH, rect, svg, text, whisker
+from pyssl.bench.report import agreed, figure, further, leads
 
 # Drawn in pixels.
-_WIDTH, _LEFT, _RIGHT, _ROW, _BAR = 800, 170, 190, 30, 18
+_LEFT, _RIGHT, _ROW, _BAR = 170, 190, 30, 18
 
 _STYLE = """
 :root { --ink: #1c2430; --soft: #657080; --line: #dde2e8; --back: #ffffff;
   --panel: #f6f8fa; --ours: #1766b5; --theirs: #9aa7b5; --client: #3f8fd2;
-  --server: #e0a33a; --limit: #2e7d4f; --bad: #b3261e; }
+  --server: #e0a33a; --limit: #2e7d4f; --bad: #b3261e;
+  --line1: #c2571a; --line2: #2e7d4f; --line3: #8a5bb0; --line4: #b3872a;
+  --line5: #b5467c; --line6: #4f7d86; --line7: #7a6a58; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6eaef;
   --soft: #9aa5b1; --line: #323a44; --back: #14181d; --panel: #1c2128;
   --ours: #57a5ee; --theirs: #66727f; --client: #57a5ee;
-  --server: #e0a33a; --limit: #5dbb83; --bad: #ff8a80; } }
+  --server: #e0a33a; --limit: #5dbb83; --bad: #ff8a80;
+  --line1: #f08a4b; --line2: #5dbb83; --line3: #b995dd; --line4: #d9b45c;
+  --line5: #e583b1; --line6: #86b6c0; --line7: #b3a48f; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1000px; padding: 28px 24px 60px;
   color: var(--ink); background: var(--back);
@@ -105,15 +112,15 @@ def _machine(data: dict[str, Any]) -> str:
         ("libcrypto", f"{made['libcrypto']}, {made['linked']}; uses {uses}"),
     ]
     for peer in data["peers"]:
-        text = ", ".join(f"{k} {v}" for k, v in peer["versions"].items())
+        words = ", ".join(f"{k} {v}" for k, v in peer["versions"].items())
         note = f" - {peer['note']}" if peer["note"] else ""
-        lines.append((peer["name"], text + note))
+        lines.append((peer["name"], words + note))
     lines += [
         (name, f"left out: {why}") for name, why in data["missing"].items()
     ]
     rows = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>"
-        for name, text in lines
+        f"<dt>{escape(name)}</dt><dd>{escape(words)}</dd>"
+        for name, words in lines
     )
     return f"<dl>{rows}</dl>"
 
@@ -131,6 +138,7 @@ def _scenario(scenario: dict[str, Any], baseline: str) -> str:
     if any(len(row["cost_us"]) > 1 for row in scenario["peers"].values()):
         blocks.append("<h3>CPU time of an operation, µs</h3>")
         blocks.append(_costs(scenario))
+    blocks += plotted(scenario, baseline)
     blocks.append(_numbers(scenario, baseline))
     for one, why in scenario["failures"].items():
         blocks.append(
@@ -157,27 +165,6 @@ def _verdict(scenario: dict[str, Any]) -> str:
     return f"Ahead of all others: {scenario['winner']}."
 
 
-def _svg(height: int, parts: list[str], words: str) -> str:
-    """Frame a drawing."""
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
-        f'height="{height}" role="img" aria-label="{escape(words)}">'
-        + "".join(parts)
-        + "</svg>"
-    )
-
-
-def _text(x: float, y: float, text: str, more: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" {more}>{escape(text)}</text>'
-
-
-def _rect(x: float, y: float, width: float, height: float, fill: str) -> str:
-    return (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 1):.1f}" '
-        f'height="{height:.1f}" rx="2" fill="var(--{fill})"/>'
-    )
-
-
 def _bars(scenario: dict[str, Any], baseline: str) -> str:
     """Draw the figures, the best first, relative to the baseline's."""
     rows = sorted(
@@ -186,7 +173,7 @@ def _bars(scenario: dict[str, Any], baseline: str) -> str:
         reverse=not scenario["less"],
     )
     most = max(row["interval"]["high"] for _, row in rows)
-    scale = (_WIDTH - _LEFT - _RIGHT) / most
+    scale = (WIDTH - _LEFT - _RIGHT) / most
     base = scenario["peers"].get(baseline)
     parts = []
     height = len(rows) * _ROW + 8
@@ -202,10 +189,10 @@ def _bars(scenario: dict[str, Any], baseline: str) -> str:
         value = row["figure"]["median"]
         low, high = row["interval"]["low"], row["interval"]["high"]
         parts += [
-            _text(_LEFT - 10, y + 14, name, 'text-anchor="end"'),
-            _rect(_LEFT, y, value * scale, _BAR, "ours" if ours else "theirs"),
-            _whisker(_LEFT + low * scale, _LEFT + high * scale, y + _BAR / 2),
-            _text(
+            text(_LEFT - 10, y + 14, name, 'text-anchor="end"'),
+            rect(_LEFT, y, value * scale, _BAR, "ours" if ours else "theirs"),
+            whisker(_LEFT + low * scale, _LEFT + high * scale, y + _BAR / 2),
+            text(
                 _LEFT + high * scale + 8,
                 y + 14,
                 _label(scenario, row, base),
@@ -213,28 +200,16 @@ def _bars(scenario: dict[str, Any], baseline: str) -> str:
             ),
         ]
     words = f"{scenario['name']} in {scenario['unit']}, bars for each peer"
-    return _svg(height, parts, words)
+    return svg(height, parts, words)
 
 
 def _label(scenario: dict[str, Any], row: Any, base: Any) -> str:
     """Put a figure beside a bar, and what multiple of ours it is."""
     value = row["figure"]["median"]
-    text = f"{figure(value)} {scenario['unit']}"
+    words = f"{figure(value)} {scenario['unit']}"
     if base is not None and row is not base:
-        text += f" · {value / base['figure']['median']:.2f} x"
-    return text
-
-
-def _whisker(low: float, high: float, y: float) -> str:
-    """Draw an interval."""
-    ends = "".join(
-        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y - 4:.1f}" y2="{y + 4:.1f}"/>'
-        for x in (low, high)
-    )
-    return (
-        f'<g stroke="var(--ink)" stroke-width="1.2"><line x1="{low:.1f}" '
-        f'x2="{high:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>{ends}</g>'
-    )
+        words += f" · {value / base['figure']['median']:.2f} x"
+    return words
 
 
 def _costs(scenario: dict[str, Any]) -> str:
@@ -250,33 +225,35 @@ def _costs(scenario: dict[str, Any]) -> str:
     # One that is very slow would leave no room for the others.
     usual = median(sum(cost.values()) for _, cost in rows)
     most = min(max(sum(cost.values()) for _, cost in rows), usual * 4)
-    scale = (_WIDTH - _LEFT - _RIGHT) / most
+    scale = (WIDTH - _LEFT - _RIGHT) / most
     parts = []
     for number, (name, cost) in enumerate(rows):
         y = number * _ROW + 6
         x = float(_LEFT)
         total = sum(cost.values())
         shrink = min(1.0, most / total)
-        parts.append(_text(_LEFT - 10, y + 14, name, 'text-anchor="end"'))
+        parts.append(text(_LEFT - 10, y + 14, name, 'text-anchor="end"'))
         for side in ("client", "server"):
             width = cost.get(side, 0.0) * scale * shrink
-            parts.append(_rect(x, y, width, _BAR, side))
+            parts.append(rect(x, y, width, _BAR, side))
             x += width
         words = " + ".join(figure(value) for value in cost.values())
         if shrink < 1:
             words += " (bar cut)"
-        parts.append(_text(x + 8, y + 14, words, 'class="num"'))
+        parts.append(text(x + 8, y + 14, words, 'class="num"'))
     y = len(rows) * _ROW + 10
     for number, side in enumerate(("client", "server")):
         x = _LEFT + number * 90
-        parts.append(_rect(x, y, 12, 12, side))
-        parts.append(_text(x + 18, y + 11, side, 'class="soft num"'))
-    return _svg(y + 22, parts, f"{scenario['name']}: cost of each side")
+        parts.append(rect(x, y, 12, 12, side))
+        parts.append(text(x + 18, y + 11, side, 'class="soft num"'))
+    return svg(y + 22, parts, f"{scenario['name']}: cost of each side")
 
 
 def _numbers(scenario: dict[str, Any], baseline: str) -> str:
     """Give the numbers as a table."""
     head = ["peer", scenario["unit"], "least - greatest"]
+    columns = scenario.get("columns", [])
+    head += [f"{one['name']} {one['unit']}" for one in columns]
     head += [f"{baseline} is", "95 %", "limit", "agreed on"]
     rows = []
     for name, row in scenario["peers"].items():
@@ -285,6 +262,7 @@ def _numbers(scenario: dict[str, Any], baseline: str) -> str:
             name,
             figure(value["median"]),
             f"{figure(value['low'])} - {figure(value['high'])}",
+            *further(scenario, row),
             *_ahead(row["ahead"]),
             "" if share is None else f"{share['all']:.0%}",
             agreed(row["agreed"], scenario["setup"]),
@@ -294,7 +272,8 @@ def _numbers(scenario: dict[str, Any], baseline: str) -> str:
         value = row["figure"]
         cells = [name, figure(value["median"])]
         cells.append(f"{figure(value['low'])} - {figure(value['high'])}")
-        rows.append(("limit", [*cells, "", "", "", ""]))
+        cells += [""] * (len(columns) + 4)
+        rows.append(("limit", cells))
     body = "".join(
         f'<tr class="{kind}">'
         + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
@@ -320,9 +299,11 @@ def _notes(baseline: str) -> str:
     """Say how to read it."""
     return (
         '<section><h2>How to read this</h2><p class="soft">Figures go by '
-        "the CPU time of the process; client and server run in one thread. "
-        "Each is the median of the rounds; the whiskers are the 95 % "
-        f"interval of its bootstrap. “{escape(baseline)} is” is the median "
+        "the CPU time of the process; client and server run in one thread, "
+        "if nothing else is said. Each is the median of the rounds; the "
+        "whiskers are the 95 % interval of its bootstrap. Latencies go by "
+        "the clock on the wall; their percentiles and curves are of all "
+        f"rounds together. “{escape(baseline)} is” is the median "
         "of the ratios taken round by round, with their interval: above 1, "
         f"{escape(baseline)} is ahead. Nobody is called ahead while an "
         "interval reaches 1. The limit is the sum of libcrypto's primitives "

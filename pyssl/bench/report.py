@@ -6,14 +6,14 @@ import os
 import platform
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from pyssl import versions
 from pyssl.bench import pki, rounds
 from pyssl.bench.peers import BASELINE
 from pyssl.bench.peers.base import Peer, Setup
 from pyssl.bench.rounds import Outcome, Plan
-from pyssl.bench.scenarios import Sample, Scenario
+from pyssl.bench.scenarios import Column, Sample, Scenario
 from pyssl.bench.stats import Spread, interval, ratios, spread, winner
 
 # Of the JSON; goes up when a field changes its meaning or goes away.
@@ -96,6 +96,10 @@ def _scenario(
         for one in order
     }
     facts = outcome.facts[name]
+    columns = {
+        column.name: _column(column, {one: samples[one] for one in order})
+        for column in scenario.columns
+    }
     rows = {}
     for one in order:
         told = facts.get(one)
@@ -110,7 +114,9 @@ def _scenario(
             "lead": _lead(worth, one),
             "limit": _share(samples, one),
             "agreed": None if told is None else told._asdict(),
-            "samples": [sample._asdict() for sample in samples[one]],
+            "columns": {key: row[one] for key, row in columns.items()},
+            "curve": scenario.curve.of(samples[one]) if scenario.curve else [],
+            "samples": [_plain(sample) for sample in samples[one]],
         }
     limits = {
         one: {
@@ -125,6 +131,12 @@ def _scenario(
         "title": scenario.title,
         "unit": scenario.unit,
         "less": scenario.less,
+        "by_wall": scenario.wall,
+        "columns": [
+            {"name": one.name, "unit": one.unit, "less": one.less}
+            for one in scenario.columns
+        ],
+        "curve": scenario.curve.kind if scenario.curve else None,
         "setup": scenario.setup._asdict(),
         "winner": winner(
             {k: v for k, v in worth.items() if rounds.MARK not in k}
@@ -136,8 +148,46 @@ def _scenario(
     }
 
 
+def _plain(sample: Sample) -> dict[str, Any]:
+    """Give a sample without its delays, which may be very many."""
+    found = sample._asdict()
+    del found["delays"]
+    return {**found, "more": list(sample.more)}
+
+
+def _column(
+    column: Column, samples: dict[str, list[Sample]]
+) -> dict[str, dict[str, Any]]:
+    """Sum up a further figure: for each peer, all its rounds, the ratio."""
+    rounds_of = {
+        name: [column.of([one]) for one in row]
+        for name, row in samples.items()
+    }
+    told = {
+        name: [one for one in values if one]
+        for name, values in rounds_of.items()
+    }
+    worth = {
+        name: [1 / one if column.less else one for one in values]
+        for name, values in told.items()
+        if len(values) == len(rounds_of[name])  # each round tells it
+    }
+    return {
+        name: {
+            "figure": column.of(row),
+            "interval": interval(told[name])._asdict()
+            if name in worth
+            else None,
+            "ahead": _ahead(worth, name) if name in worth else None,
+        }
+        for name, row in samples.items()
+    }
+
+
 def _figure_of(scenario: Scenario, sample: Sample) -> float:
-    """Give units a second of CPU time, or the size."""
+    """Give units a second of CPU time or by the wall's clock, or the size."""
+    if scenario.wall:
+        return _wall_of(scenario, sample)
     if scenario.less:
         return max(sample.size * scenario.scale, 1e-9)
     return sample.done * scenario.scale / (max(sample.cpu_ns, 1) / 1e9)
@@ -228,11 +278,13 @@ def as_text(data: dict[str, Any]) -> str:
     blocks.append(
         "Figures go by the CPU time of the process, which other processes\n"
         "disturb less than the clock on the wall; both ends run in one\n"
-        "thread. Each is the median of the rounds, with the least and the\n"
-        f"greatest behind it. '{data['baseline']} is' says how many times\n"
-        f"{data['baseline']} is ahead: the median of the ratios of the "
-        "rounds, with\nthe 95 % interval of its bootstrap. 'limit' is the "
-        "share of the time\nthat is libcrypto's primitives."
+        "thread, if nothing else is said. Each is the median of the rounds,\n"
+        "with the least and the greatest behind it. Latencies go by the\n"
+        "clock on the wall; percentiles are of all rounds together.\n"
+        f"'{data['baseline']} is' says how many times {data['baseline']} is "
+        "ahead: the\nmedian of the ratios of the rounds, with the 95 % "
+        "interval of its\nbootstrap. 'limit' is the share of the time that "
+        "is libcrypto's\nprimitives."
     )
     return "\n\n".join(blocks)
 
@@ -273,11 +325,14 @@ def _table(scenario: dict[str, Any], baseline: str) -> str:
     )
     head = ["peer", scenario["unit"], "least - greatest"]
     head += [f"{part} us" for part in parts]
+    columns = scenario.get("columns", [])
+    head += [f"{one['name']} {one['unit']}" for one in columns]
     head += [f"{baseline} is", "95 %", "limit", "agreed on"]
     table = [head]
     for name, row in rows.items():
         cells = [name, *_cells(row["figure"], figure)]
         cells += [f"{row['cost_us'][part]:.0f}" for part in parts]
+        cells += further(scenario, row)
         if row["ahead"] is None:
             cells += ["", ""]
         else:
@@ -289,9 +344,18 @@ def _table(scenario: dict[str, Any], baseline: str) -> str:
     for name, row in scenario["limits"].items():
         cells = [f"({name})", *_cells(row["figure"], figure)]
         cells += [f"{row['cost_us'].get(part, 0):.0f}" for part in parts]
-        table.append([*cells, "", "", "", ""])
+        table.append([*cells, *[""] * len(columns), "", "", "", ""])
     title = f"{scenario['name']}: {scenario['title']}"
     return "\n".join([title, *_aligned(table), *_remarks(scenario)])
+
+
+def further(scenario: dict[str, Any], row: dict[str, Any]) -> list[str]:
+    """Show the further figures of a row; "-" for one that is not known."""
+    found = []
+    for one in scenario.get("columns", []):
+        value = row["columns"][one["name"]]["figure"]
+        found.append("-" if value is None else figure(value))
+    return found
 
 
 def _remarks(scenario: dict[str, Any]) -> Iterable[str]:
@@ -333,6 +397,8 @@ def agreed(facts: Optional[dict[str, Any]], setup: dict[str, Any]) -> str:
     names = {"secp256r1": "P-256"}
     if group and names.get(group, group).casefold() != wish.casefold():
         words.append(f"{group}, not {wish}")
+    if facts.get("over"):
+        words.append(facts["over"])
     return ", ".join(words)
 
 
@@ -379,43 +445,84 @@ def compare(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         past = before.get(scenario["name"])
         if past is None:
             continue
-        pairs = _pairs(past, scenario, name)
-        for against, (one, two) in pairs.items():
-            change = two["median"] / one["median"] - 1
-            apart = two["high"] < one["low"] or two["low"] > one["high"]
-            if apart and abs(change) > NOTABLE:
+        for view in _views(scenario):
+            for against, change in _changes(past, view, name):
                 word = "slower" if change < 0 else "faster"
-                if scenario["less"]:
+                if view.less:
                     word = "larger" if change < 0 else "smaller"
                 text = (
-                    f"{scenario['name']}: {name} is {abs(change):.0%} {word}"
-                    f" than before, {against}"
+                    f"{scenario['name']}: {view.of}{name} is "
+                    f"{abs(change):.0%} {word} than before, {against}"
                 )
                 found.append((change, text))
     return [text for _, text in sorted(found)]
 
 
+class _View(NamedTuple):
+    """A figure of a scenario.
+
+    Attributes:
+        column: Its name; "" for the scenario's own.
+        less: The smaller, the better.
+        rows: What it is, for each peer.
+    """
+
+    column: str
+    less: bool
+    rows: dict[str, Any]
+
+    @property
+    def of(self) -> str:
+        """Say what of a peer it is."""
+        return f"{self.column} of " if self.column else ""
+
+
+def _views(scenario: dict[str, Any]) -> Iterable[_View]:
+    """Give the figures of a scenario; those an older run lacks are left."""
+    yield _View("", scenario["less"], scenario["peers"])
+    for one in scenario.get("columns", []):
+        name = one["name"]
+        rows = {
+            peer: row["columns"][name]
+            for peer, row in scenario["peers"].items()
+        }
+        yield _View(name, one["less"], rows)
+
+
+def _changes(
+    past: dict[str, Any], now: _View, name: str
+) -> Iterable[tuple[str, float]]:
+    """Give notable changes of a figure: against whom, how much."""
+    before = next(
+        (one.rows for one in _views(past) if one.column == now.column), {}
+    )
+    for against, (one, two) in _pairs(before, now, name).items():
+        change = two["median"] / one["median"] - 1
+        apart = two["high"] < one["low"] or two["low"] > one["high"]
+        if apart and abs(change) > NOTABLE:
+            yield against, change
+
+
 def _pairs(
-    past: dict[str, Any], now: dict[str, Any], name: str
+    past: dict[str, Any], now: _View, name: str
 ) -> dict[str, tuple[dict[str, float], dict[str, float]]]:
     """Give what to compare: old and new intervals, greater is better."""
     found = {}
-    for peer, row in now["peers"].items():
-        other = past["peers"].get(peer)
+    for peer, row in now.rows.items():
+        other = past.get(peer)
         if other and row["ahead"] and other["ahead"]:
             found[f"against {peer}"] = (other["ahead"], row["ahead"])
-    both = name in past["peers"] and name in now["peers"]
-    if not found and both:
-        one, two = past["peers"][name], now["peers"][name]
-        pair = (_better(one, now), _better(two, now))
+    one, two = past.get(name), now.rows.get(name)
+    if not found and one and two and one["interval"] and two["interval"]:
+        pair = (_better(one, now.less), _better(two, now.less))
         found["by its figure alone"] = pair
     return found
 
 
-def _better(row: dict[str, Any], scenario: dict[str, Any]) -> dict[str, float]:
+def _better(row: dict[str, Any], less: bool) -> dict[str, float]:
     """Give the interval of a figure so that greater is better."""
     values: dict[str, float] = row["interval"]
-    if not scenario["less"]:
+    if not less:
         return values
     return {
         "median": 1 / values["median"],

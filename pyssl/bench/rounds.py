@@ -161,6 +161,8 @@ def _words(e: Exception) -> str:
 def limits(scenario: Scenario) -> dict[str, limit.Limit]:
     """Make the limits of a scenario."""
     setup = scenario.setup
+    if scenario.wall:
+        return {}  # it is measured in one thread
     if scenario.ways:
         steps = limit.of_messages(setup, scenario.size)
         return {LIMIT: limit.Limit(setup, steps, scenario.ways)}

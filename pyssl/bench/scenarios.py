@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter_ns, process_time_ns
@@ -56,6 +56,9 @@ class Sample(NamedTuple):
         parts: How the wall time falls to parts of the work; what falls to
             none is left out.
         size: Bytes an operation, where that is the question.
+        delays: Nanoseconds from begin to end of each operation, where that
+            is measured.
+        more: Figures of the columns that a scenario has.
     """
 
     done: int
@@ -63,6 +66,37 @@ class Sample(NamedTuple):
     wall_ns: int
     parts: dict[str, int]
     size: float = 0.0
+    delays: Sequence[int] = ()
+    more: Sequence[float] = ()
+
+
+class Column(NamedTuple):
+    """A further figure of a scenario.
+
+    Attributes:
+        name: What it is, as "p99".
+        unit: What it counts, as "us".
+        less: The smaller, the better.
+        of: Finds it in samples: in one, or in all for the median; None if
+            they are too few to tell.
+    """
+
+    name: str
+    unit: str
+    less: bool
+    of: Callable[[Sequence[Sample]], Optional[float]]
+
+
+class Curve(NamedTuple):
+    """A line that a scenario draws for each peer.
+
+    Attributes:
+        kind: "latency" (percentiles, us) or "threads" (threads, a figure).
+        of: Gives its points from all samples.
+    """
+
+    kind: str
+    of: Callable[[Sequence[Sample]], list[tuple[float, float]]]
 
 
 class Prepared(NamedTuple):
@@ -87,6 +121,9 @@ class Scenario(NamedTuple):
         rounds: Rounds that it takes part in; 0 for all.
         size: Bytes of a message.
         ways: Messages in an operation; 0 if it is not about messages.
+        wall: The figure goes by the clock on the wall.
+        columns: Further figures.
+        curve: What is drawn besides bars.
     """
 
     name: str
@@ -100,6 +137,9 @@ class Scenario(NamedTuple):
     rounds: int = 0
     size: int = 0
     ways: int = 0
+    wall: bool = False
+    columns: tuple[Column, ...] = ()
+    curve: Optional[Curve] = None
 
 
 # ---- handshakes ------------------------------------------------------------
@@ -191,10 +231,10 @@ def _shakes(setup: Setup, peer: Peer) -> Prepared:
     """Make contexts for handshakes."""
     stage = peer.stage(setup)
     facts = prove(stage, setup)
-    return Prepared(facts, partial(_handshakes, stage, setup))
+    return Prepared(facts, partial(handshakes, stage, setup))
 
 
-def _handshakes(stage: Stage, setup: Setup, seconds: float) -> Sample:
+def handshakes(stage: Stage, setup: Setup, seconds: float) -> Sample:
     """Connect again and again; making and dropping the objects counts."""
     session = renew(*handshake(stage), setup) if setup.resumed else None
     early = bytes(EARLY) if setup.early else b""

@@ -19,9 +19,10 @@ from typing import Any, Optional
 
 from pyssl import versions
 from pyssl.bench import limit, rounds
+from pyssl.bench.catalog import SCENARIOS
 from pyssl.bench.peers import find_peers
 from pyssl.bench.peers.base import FailedError, SkipError
-from pyssl.bench.scenarios import SCENARIOS, Prepared, Scenario
+from pyssl.bench.scenarios import Prepared, Scenario
 
 # Goes up when questions or answers change.
 PROTOCOL = 1

@@ -15,9 +15,9 @@ import pytest
 import pyssl
 from pyssl.bench import beside, report, rounds, worker
 from pyssl.bench.__main__ import main
+from pyssl.bench.catalog import SCENARIOS
 from pyssl.bench.peers import find_peers
 from pyssl.bench.peers.base import FailedError, Setup, SkipError
-from pyssl.bench.scenarios import SCENARIOS
 
 ROOT = str(Path(__file__).resolve().parent.parent.parent)
 TINY = ["--seconds", "0.002", "--rounds", "2"]

@@ -53,12 +53,17 @@ SMALL_12 = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"
 
 
 class Facts(NamedTuple):
-    """What a handshake agreed on; "" or None for what is not told."""
+    """What a handshake agreed on; "" or None for what is not told.
+
+    Attributes:
+        over: What carried it, where peers differ in that.
+    """
 
     version: str
     suite: str
     group: str
     reused: Optional[bool] = None
+    over: str = ""
 
 
 class End(ABC):
@@ -111,9 +116,16 @@ class Stage(ABC):
     # The package verifies chain and name; else its figures are less work.
     verifies: ClassVar[bool] = True
 
+    # What `pair` gives.
+    pairs: ClassVar[str] = "memory"
+
     @abstractmethod
     def link(self) -> Any:
         """Make the two directions of a connection, in memory."""
+
+    def pair(self) -> Any:
+        """Make a link of two tied halves; of memory if there are none."""
+        return self.link()
 
     @abstractmethod
     def client(self, link: Any, host: str, session: Any = None) -> End:
@@ -134,6 +146,7 @@ class Peer(ABC):
     name: ClassVar[str]
     note: ClassVar[str] = ""  # what it does otherwise than the rest
     handshakes_only: ClassVar[bool] = False  # another peer's in all else
+    alone: ClassVar[str] = ""  # why it can work in one thread only
 
     @abstractmethod
     def versions(self) -> dict[str, str]:

@@ -49,18 +49,29 @@ class _MbedtlsEnd(PipeEnd):
     def shake(self) -> bool:
         """Do the next part of the handshake."""
         self._take()
+        while self._step():
+            said = len(self._outbox)
+            self._drain()
+            if len(self._outbox) == said:
+                return False
+        self._drain()
         over = self._tls.HandshakeStep.HANDSHAKE_OVER
-        waits = (self._tls.WantReadError, self._tls.WantWriteError)
+        return self._buffer._handshake_state is over
+
+    def _step(self) -> bool:
+        """Go on; True if it wants to be drained before more."""
+        over = self._tls.HandshakeStep.HANDSHAKE_OVER
         try:
             while self._buffer._handshake_state is not over:
                 self._buffer.do_handshake()
-        except waits:
+        except self._tls.WantWriteError:
+            return True
+        except self._tls.WantReadError:
             return False
         except Exception as e:
-            raise FailedError(str(e)) from e
-        finally:
             self._drain()
-        return True
+            raise FailedError(str(e)) from e
+        return False
 
     def facts(self) -> Facts:
         """Tell what was agreed on."""

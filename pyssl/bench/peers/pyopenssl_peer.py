@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from selectors import EVENT_READ, EVENT_WRITE
+from socket import socket
+from typing import Any, Optional
 
 from pyssl.bench import pki
 from pyssl.bench.peers.base import (
@@ -20,9 +22,22 @@ from pyssl.bench.peers.base import (
     only,
 )
 from pyssl.bench.peers.pipes import PipeEnd, Pipes
+from pyssl.bench.peers.wires import Wire, WiredStage
 
 _ROOM = 1 << 16  # bytes that are moved at a time
 _VERSIONS = {"1.2": "TLS1_2_VERSION", "1.3": "TLS1_3_VERSION"}
+
+
+def _facts(stage: _PyOpenSSLStage, conn: Any) -> Facts:
+    """Tell what a connection agreed on."""
+    # Told by pyOpenSSL 25.1 and later.
+    group = getattr(conn, "get_group_name", str)
+    return Facts(
+        conn.get_protocol_version_name(),
+        conn.get_cipher_name() or "",
+        group() or "",
+        stage.binding.SSL_session_reused(conn._ssl) == 1,
+    )
 
 
 class _PyOpenSSLEnd(PipeEnd):
@@ -32,12 +47,12 @@ class _PyOpenSSLEnd(PipeEnd):
     by both ends.
     """
 
-    __slots__ = ("_conn", "_reused", "_ssl")
+    __slots__ = ("_conn", "_ssl", "_stage")
 
     def __init__(self, stage: _PyOpenSSLStage, conn: Any, ways: Pipes) -> None:
         super().__init__(*ways)
         self._ssl = stage.ssl
-        self._reused = stage.binding.SSL_session_reused
+        self._stage = stage
         self._conn = conn
 
     def _feed(self, data: bytes) -> None:
@@ -69,14 +84,7 @@ class _PyOpenSSLEnd(PipeEnd):
 
     def facts(self) -> Facts:
         """Tell what was agreed on."""
-        # Told by pyOpenSSL 25.1 and later.
-        group = getattr(self._conn, "get_group_name", str)
-        return Facts(
-            self._conn.get_protocol_version_name(),
-            self._conn.get_cipher_name() or "",
-            group() or "",
-            self._reused(self._conn._ssl) == 1,
-        )
+        return _facts(self._stage, self._conn)
 
     def session(self) -> Any:
         """Give the session, as of a connection that ends well."""
@@ -85,7 +93,35 @@ class _PyOpenSSLEnd(PipeEnd):
         return self._conn.get_session()
 
 
-class _PyOpenSSLStage(Stage):
+class _PyOpenSSLWire(Wire):
+    __slots__ = ("_conn", "_ssl", "_stage")
+
+    def __init__(
+        self, stage: _PyOpenSSLStage, conn: Any, sock: socket
+    ) -> None:
+        self._stage = stage
+        self._ssl = stage.ssl
+        self._conn = conn
+        self.sock = sock
+
+    def shake(self) -> int:
+        """Do what can be done of the handshake."""
+        try:
+            self._conn.do_handshake()
+        except self._ssl.WantReadError:
+            return EVENT_READ
+        except self._ssl.WantWriteError:
+            return EVENT_WRITE
+        except (self._ssl.Error, OSError) as e:
+            raise FailedError(str(e)) from e
+        return 0
+
+    def facts(self) -> Facts:
+        """Tell what was agreed on."""
+        return _facts(self._stage, self._conn)
+
+
+class _PyOpenSSLStage(WiredStage):
     """One Context a side.
 
     Groups and the host name have no call of their own, and are set through
@@ -147,17 +183,22 @@ class _PyOpenSSLStage(Stage):
     def client(self, link: Any, host: str, session: Any = None) -> End:
         """Put a client on the link."""
         down, up = link
-        conn = self.ssl.Connection(self._client, None)
+        conn = self._caller(None, host)
+        if session is not None:
+            conn.set_session(session)
+        return _PyOpenSSLEnd(self, conn, (down, up))
+
+    def _caller(self, sock: Optional[socket], host: str) -> Any:
+        """Make a client that asks for a host."""
+        conn = self.ssl.Connection(self._client, sock)
         name = host.encode("ascii")
         conn.set_tlsext_host_name(name)
         checks = self.binding.SSL_get0_param(conn._ssl)
         set_host = self.binding.X509_VERIFY_PARAM_set1_host
         if set_host(checks, name, len(name)) != 1:
             raise FailedError("the host name cannot be set")
-        if session is not None:
-            conn.set_session(session)
         conn.set_connect_state()
-        return _PyOpenSSLEnd(self, conn, (down, up))
+        return conn
 
     def server(self, link: Any) -> End:
         """Put a server on the other end."""
@@ -165,6 +206,15 @@ class _PyOpenSSLStage(Stage):
         conn = self.ssl.Connection(self._server, None)
         conn.set_accept_state()
         return _PyOpenSSLEnd(self, conn, (up, down))
+
+    def wire(self, sock: socket, host: Optional[str]) -> Wire:
+        """Put an end on a socket."""
+        if host is not None:
+            conn = self._caller(sock, host)
+        else:
+            conn = self.ssl.Connection(self._server, sock)
+            conn.set_accept_state()
+        return _PyOpenSSLWire(self, conn, sock)
 
 
 class PyOpenSSLPeer(Peer):

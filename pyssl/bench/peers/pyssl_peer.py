@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from selectors import EVENT_READ, EVENT_WRITE
+from socket import socket
+from typing import Any, Optional
 
 import pyssl
 from pyssl import names
@@ -21,11 +23,15 @@ from pyssl.bench.peers.base import (
     Stage,
     only,
 )
+from pyssl.bench.peers.wires import Wire, WiredStage
 
 _VERSIONS = {"1.2": pyssl.TLS1_2_VERSION, "1.3": pyssl.TLS1_3_VERSION}
 _MUST = pyssl.SSL_VERIFY_PEER | pyssl.SSL_VERIFY_FAIL_IF_NO_PEER_CERT
 _CLOSED = pyssl.SSL_SENT_SHUTDOWN | pyssl.SSL_RECEIVED_SHUTDOWN
 _EARLY_MAX = 16384
+
+# What the client reads from and writes to, and the server.
+_Link = tuple[tuple[pyssl.BIO, pyssl.BIO], tuple[pyssl.BIO, pyssl.BIO]]
 
 
 def _did(what: str, result: int) -> None:
@@ -39,6 +45,16 @@ def _why() -> str:
     code = pyssl.ERR_peek_last_error()
     pyssl.ERR_clear_error()
     return pyssl.ERR_error_string(code)
+
+
+def _facts(ssl: pyssl.SSL) -> Facts:
+    """Tell what a connection agreed on."""
+    return Facts(
+        ssl.get_version(),
+        ssl.get_cipher_name(),
+        ssl.get0_group_name() or "",
+        ssl.session_reused() == 1,
+    )
 
 
 class _PysslEnd(End):
@@ -66,12 +82,7 @@ class _PysslEnd(End):
 
     def facts(self) -> Facts:
         """Tell what was agreed on."""
-        return Facts(
-            self._ssl.get_version(),
-            self._ssl.get_cipher_name(),
-            self._ssl.get0_group_name() or "",
-            self._ssl.session_reused() == 1,
-        )
+        return _facts(self._ssl)
 
     def session(self) -> Any:
         """Give the session, as of a connection that ends well."""
@@ -108,8 +119,40 @@ class _EarlyServer(_PysslEnd):
         return super().shake()
 
 
-class _PysslStage(Stage):
+# What a socket is to be ready for.
+_WAITS = {
+    pyssl.SSL_ERROR_WANT_READ: EVENT_READ,
+    pyssl.SSL_ERROR_WANT_WRITE: EVENT_WRITE,
+}
+
+
+class _PysslWire(Wire):
+    __slots__ = ("_ssl",)
+
+    def __init__(self, ssl: pyssl.SSL, sock: socket) -> None:
+        _did("socket", ssl.set_fd(sock.fileno()))
+        self._ssl = ssl
+        self.sock = sock
+
+    def shake(self) -> int:
+        """Do what can be done of the handshake."""
+        ret = self._ssl.do_handshake()
+        if ret == 1:
+            return 0
+        wait = _WAITS.get(self._ssl.get_error(ret))
+        if wait is None:
+            raise FailedError(_why())
+        return wait
+
+    def facts(self) -> Facts:
+        """Tell what was agreed on."""
+        return _facts(self._ssl)
+
+
+class _PysslStage(WiredStage):
     """One SSL_CTX a side."""
+
+    pairs = "BIO pair"
 
     def __init__(self, setup: Setup, remember: bool) -> None:
         self._early = setup.early
@@ -153,30 +196,51 @@ class _PysslStage(Stage):
         form = pyssl.SSL_FILETYPE_PEM
         _did("key", ctx.use_PrivateKey_mem(key, form))
 
-    def link(self) -> tuple[pyssl.BIO, pyssl.BIO]:
+    def link(self) -> _Link:
         """Make both directions."""
         method = pyssl.BIO_s_mem()
-        return pyssl.BIO(method), pyssl.BIO(method)
+        down, up = pyssl.BIO(method), pyssl.BIO(method)
+        return (down, up), (up, down)
+
+    def pair(self) -> _Link:
+        """Make a BIO pair."""
+        mine, theirs = pyssl.BIO_new_bio_pair()
+        if mine is None or theirs is None:
+            raise FailedError(_why())
+        return (mine, mine), (theirs, theirs)
 
     def client(self, link: Any, host: str, session: Any = None) -> End:
         """Put a client on the link."""
-        down, up = link
-        ssl = pyssl.SSL(self._client)
-        ssl.set_tlsext_host_name(host)
-        ssl.set1_host(host)
+        ssl = self._caller(host)
         if session is not None:
             _did("session", ssl.set_session(session))
-        ssl.set_bio(down, up)
+        ssl.set_bio(*link[0])
         ssl.set_connect_state()
         return _PysslEnd(ssl)
 
+    def _caller(self, host: str) -> pyssl.SSL:
+        """Make a client that asks for a host."""
+        ssl = pyssl.SSL(self._client)
+        ssl.set_tlsext_host_name(host)
+        ssl.set1_host(host)
+        return ssl
+
     def server(self, link: Any) -> End:
         """Put a server on the other end."""
-        down, up = link
         ssl = pyssl.SSL(self._server)
-        ssl.set_bio(up, down)
+        ssl.set_bio(*link[1])
         ssl.set_accept_state()
         return _EarlyServer(ssl) if self._early else _PysslEnd(ssl)
+
+    def wire(self, sock: socket, host: Optional[str]) -> Wire:
+        """Put an end on a socket."""
+        if host is None:
+            ssl = pyssl.SSL(self._server)
+            ssl.set_accept_state()
+        else:
+            ssl = self._caller(host)
+            ssl.set_connect_state()
+        return _PysslWire(ssl, sock)
 
 
 class PysslPeer(Peer):

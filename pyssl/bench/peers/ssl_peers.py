@@ -10,7 +10,9 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any, ClassVar
+from selectors import EVENT_READ, EVENT_WRITE
+from socket import socket
+from typing import Any, ClassVar, Optional
 
 from pyssl.bench import pki
 from pyssl.bench.peers.base import (
@@ -24,10 +26,22 @@ from pyssl.bench.peers.base import (
     Stage,
     only,
 )
+from pyssl.bench.peers.wires import Wire, WiredStage
 
 # The name of a curve for set_ecdh_curve, where it is another.
 _CURVES = {"P-256": "prime256v1"}
 _VERSIONS = {"1.2": "TLSv1_2", "1.3": "TLSv1_3"}
+
+
+def _facts(tls: Any, group: str) -> Facts:
+    """Tell what a connection agreed on."""
+    suite = tls.cipher()
+    return Facts(
+        tls.version() or "",
+        "" if suite is None else suite[0],
+        group,
+        getattr(tls, "session_reused", None),
+    )
 
 
 class _SslEnd(End):
@@ -59,13 +73,7 @@ class _SslEnd(End):
 
     def facts(self) -> Facts:
         """Tell what was agreed on."""
-        suite = self._tls.cipher()
-        return Facts(
-            self._tls.version() or "",
-            "" if suite is None else suite[0],
-            self._group,
-            getattr(self._tls, "session_reused", None),
-        )
+        return _facts(self._tls, self._group)
 
     def session(self) -> Any:
         """Give the session."""
@@ -145,12 +153,57 @@ class _SslStage(Stage):
         return _SslEnd(self._ssl, tls, self._group)
 
 
+class _StdlibWire(Wire):
+    """An SSLSocket; it takes the descriptor of the socket it is made of."""
+
+    __slots__ = ("_group", "_ssl", "_tls")
+
+    def __init__(self, ssl: Any, tls: Any, group: str) -> None:
+        self._ssl = ssl
+        self._tls = self.sock = tls
+        self._group = group
+
+    def shake(self) -> int:
+        """Do what can be done of the handshake."""
+        try:
+            self._tls.do_handshake()
+        except self._ssl.SSLWantReadError:
+            return EVENT_READ
+        except self._ssl.SSLWantWriteError:
+            return EVENT_WRITE
+        except OSError as e:
+            raise FailedError(str(e)) from e
+        return 0
+
+    def facts(self) -> Facts:
+        """Tell what was agreed on."""
+        return _facts(self._tls, self._group)
+
+
+class _StdlibStage(_SslStage, WiredStage):
+    """The module itself also wraps sockets."""
+
+    pairs = "MemoryBIO"
+
+    def wire(self, sock: socket, host: Optional[str]) -> Wire:
+        """Put an end on a socket."""
+        ctx = self._server if host is None else self._client
+        tls = ctx.wrap_socket(
+            sock,
+            server_side=host is None,
+            do_handshake_on_connect=False,
+            server_hostname=host,
+        )
+        return _StdlibWire(self._ssl, tls, self._group)
+
+
 class _SslPeer(Peer):
     """A module with the interface of ssl."""
 
     module: ClassVar[str]
     told: ClassVar[bool] = True
     tickets: ClassVar[bool] = True
+    stages: ClassVar[type[_SslStage]] = _SslStage
 
     def __init__(self) -> None:
         """Find the module."""
@@ -167,7 +220,7 @@ class _SslPeer(Peer):
         """Make the contexts."""
         only(not setup.early, "the module has no calls for early data")
         try:
-            return _SslStage(self._ssl, setup, self.told, self.tickets)
+            return self.stages(self._ssl, setup, self.told, self.tickets)
         except self._ssl.SSLError as e:
             raise FailedError(str(e)) from e
 
@@ -183,6 +236,7 @@ class StdlibPeer(_SslPeer):
 
     name = "stdlib"
     module = "ssl"
+    stages = _StdlibStage
 
     def versions(self) -> dict[str, str]:
         """Name the libraries at work."""
