@@ -128,7 +128,7 @@ def test_small_suite_is_agreed_on(version: str) -> None:
 
     suite = prove(ours().stage(setup), setup).suite
     assert "AES128GCM" in suite.replace("_", "").replace("-", "")
-    with pytest.raises(SkipError, match="AES_?256"):
+    with pytest.raises(SkipError, match=r"AES_?256"):
         prove(Wrapped(Setup(version)), setup)
 
 
