@@ -232,7 +232,8 @@ seal_there(pys_conn *c, const uint8_t *p)
     pys_buf room = {0};
     bool ok;
 
-    if (c->watch != NULL || out->protect.aead == NULL ||
+    if (c->watch != NULL || out->protect.aead == NULL || c->pad != NULL ||
+        c->set->numbers[PYS_PAD_ASKED] != 0 ||
         c->set->numbers[PYS_PAD_DATA] != 0 ||
         atomic_load(&c->update_due) != 0 || pys_protect_worn(&out->protect))
         return false;
