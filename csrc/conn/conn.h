@@ -313,7 +313,7 @@ struct pys_conn {
     _Atomic size_t n_pending; /* plain.n, for other threads */
     bool failing; /* the fault's alert is on its way out */
     unsigned n_empty; /* records without content in a row */
-    unsigned n_warnings; /* alerts passed over in a row */
+    unsigned n_warnings; /* alerts, HelloRequests passed over in a row */
     unsigned n_updates; /* KeyUpdates in a row without data */
     pys_early *early; /* or NULL: none was offered */
     unsigned n_ccs; /* change_cipher_spec records seen */

@@ -4,8 +4,6 @@
 #include "handshake/keys.h"
 #include "handshake/psk.h"
 
-enum { HELLO_REQUESTS_MAX = 4 };
-
 const pys_step pys_flight13[] = {
     {
         .name = "ClientHello",
@@ -457,31 +455,16 @@ step_take(pys_hs *hs, pys_rd whole)
     if (c->watch != NULL)
         pys_note_message(c, PYS_IN, PYS_RT_HANDSHAKE, whole);
     pys_buf_eat(&c->msgs, whole.n);
+    c->n_warnings = 0;
     atomic_store(&c->state, step->got);
     return PYS_GO_NEXT;
 }
 
-/*
- * RFC 5246 7.4.1.1: a HelloRequest in a handshake is passed over, and no
- * part of the transcript. Not without end.
- */
-static bool
-skip_hello_request(pys_conn *c)
+static pys_go
+unexpected(pys_conn *c, unsigned reason)
 {
-    static const uint8_t hello_request[] = {PYS_MT_HELLO_REQUEST, 0, 0, 0};
-    const size_t n = sizeof(hello_request);
-
-    while (c->role == PYS_CLIENT && pys_buf_size(&c->msgs) >= n &&
-        pys_equal(pys_buf_head(&c->msgs), hello_request, n)) {
-        if (++c->n_warnings > HELLO_REQUESTS_MAX)
-            return pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
-                PYS_R_UNEXPECTED_MESSAGE);
-        if (c->watch != NULL)
-            pys_note_message(c, PYS_IN, PYS_RT_HANDSHAKE,
-                pys_rd_of(hello_request, n));
-        pys_buf_eat(&c->msgs, n);
-    }
-    return true;
+    (void)pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE, reason);
+    return PYS_GO_FAIL;
 }
 
 /* Receives the message of the step, or finds that it was left out. */
@@ -491,12 +474,10 @@ step_receive(pys_hs *hs, bool *skipped)
     pys_conn *c = hs->conn;
     const pys_step *step = hs->step;
     pys_rd whole;
-    pys_go go;
+    pys_go go = pys_message_waits(c);
 
-    if (pys_is_12(c) && !skip_hello_request(c))
-        return PYS_GO_FAIL;
-    if (pys_buf_size(&c->msgs) == 0)
-        return PYS_GO_READ;
+    if (go != PYS_GO_NEXT)
+        return go;
     if (*pys_buf_head(&c->msgs) == step->msg->type) {
         go = next_message(hs, step->msg->max, &whole);
         if (go != PYS_GO_NEXT)
@@ -508,8 +489,7 @@ step_receive(pys_hs *hs, bool *skipped)
     if (step->optional)
         return PYS_GO_NEXT;
     /* RFC 8446 4, 4.1.4: one that may not come here, as a second retry. */
-    (void)pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE, PYS_R_UNEXPECTED_MESSAGE);
-    return PYS_GO_FAIL;
+    return unexpected(c, PYS_R_UNEXPECTED_MESSAGE);
 }
 
 /* RFC 5246 7.1: a record of its own, between two kinds of keys. */
@@ -517,6 +497,7 @@ static pys_go
 step_ccs(pys_hs *hs)
 {
     pys_conn *c = hs->conn;
+    pys_go go;
 
     if (hs->step->from == c->role) {
         if (!pys_keys12_ccs(hs))
@@ -524,16 +505,15 @@ step_ccs(pys_hs *hs)
         pys_enter(c, hs->step->sent);
         return PYS_GO_NEXT;
     }
-    if (!skip_hello_request(c))
-        return PYS_GO_FAIL;
+    go = pys_message_waits(c);
     /* RFC 5246 7.4.9: Finished, or anything else, comes behind it. */
-    if (pys_buf_size(&c->msgs) != 0) {
-        (void)pys_fail(c, PYS_AD_UNEXPECTED_MESSAGE,
+    if (go == PYS_GO_NEXT)
+        return unexpected(c,
             *pys_buf_head(&c->msgs) == PYS_MT_FINISHED ?
                 PYS_R_GOT_A_FIN_BEFORE_A_CCS :
                 PYS_R_UNEXPECTED_MESSAGE);
-        return PYS_GO_FAIL;
-    }
+    if (go == PYS_GO_FAIL)
+        return go;
     if (!hs->ccs_got)
         return PYS_GO_READ;
     hs->ccs_got = false;

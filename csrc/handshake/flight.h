@@ -115,6 +115,13 @@ extern const pys_msg pys_msg_client_kx;
 extern const pys_msg pys_msg_finished12;
 
 /*
+ * Handshake: PYS_GO_NEXT if a message waits in conn->msgs, whole or not
+ * (intake.c). RFC 5246 7.4.1.1: a client passes over a HelloRequest, which is
+ * no part of the transcript. Not without end.
+ */
+pys_go pys_message_waits(pys_conn *c);
+
+/*
  * Messages of an established connection (msg_post.c): takes the first one in
  * conn->msgs. *moved tells whether it was whole.
  */

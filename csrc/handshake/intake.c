@@ -184,7 +184,9 @@ take_messages(pys_conn *c, pys_rd content)
     /* RFC 8446 5.1: no empty fragments of handshake messages. */
     if (content.n == 0)
         return unexpected(c);
-    c->n_warnings = 0;
+    /* In a handshake each message that counts ends the row. */
+    if (c->hs == NULL)
+        c->n_warnings = 0;
     if (content.n > c->msgs.limit - pys_buf_size(&c->msgs))
         return refuse(c, PYS_AD_ILLEGAL_PARAMETER,
             PYS_R_EXCESSIVE_MESSAGE_SIZE);
@@ -349,4 +351,31 @@ pys_alert_send(pys_conn *c, int level, int alert)
     if (c->watch != NULL)
         pys_note_alert(c, PYS_OUT, level, alert);
     return true;
+}
+
+pys_go
+pys_message_waits(pys_conn *c)
+{
+    static const uint8_t hello_request[] = {PYS_MT_HELLO_REQUEST, 0, 0, 0};
+    const size_t n = sizeof(hello_request);
+    bool skips = c->role == PYS_CLIENT && pys_is_12(c);
+    size_t have;
+
+    while ((have = pys_buf_size(&c->msgs)) != 0) {
+        if (!skips ||
+            !pys_equal(pys_buf_head(&c->msgs), hello_request,
+                have < n ? have : n))
+            return PYS_GO_NEXT;
+        if (have < n)
+            return PYS_GO_READ;
+        if (++c->n_warnings > WARNINGS_MAX) {
+            (void)unexpected(c);
+            return PYS_GO_FAIL;
+        }
+        if (c->watch != NULL)
+            pys_note_message(c, PYS_IN, PYS_RT_HANDSHAKE,
+                pys_rd_of(hello_request, n));
+        pys_buf_eat(&c->msgs, n);
+    }
+    return PYS_GO_READ;
 }

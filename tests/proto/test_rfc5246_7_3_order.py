@@ -218,7 +218,41 @@ def test_client12_passes_over_a_hello_request(name: str) -> None:
     check(row, as_server=False)
 
 
+@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("name", [*FROM_SERVER[1:6], "ccs"])
+@clause("RFC 5246 7.4.1.1", "RFC 5246 6.2.1")
+def test_client12_passes_over_a_hello_request_in_two_records(
+    name: str, at: int
+) -> None:
+    def order(forge: Any) -> None:
+        def halves(peer: Any) -> None:
+            peer.record(22, bytes(at))
+            peer.record(22, bytes(4 - at))
+
+        forge.before(name, halves)
+
+    row = Case12("5246 7.4.1.1", "in two records", order, forge=of_server())
+    check(row, as_server=False)
+
+
+def requests(count: int) -> bend.Bend:
+    """Send HelloRequests, each in a record of its own."""
+
+    def send(peer: Any) -> None:
+        for _ in range(count):
+            peer.record(22, bytes(4))
+
+    return lambda forge: forge.before("certificate", send)
+
+
 HELLO_REQUESTS = [
+    Case12("5246 7.4.1.1", "one by one", requests(5), UNEXPECTED),
+    Case12(
+        "5246 7.4.1.1",
+        "half of one, then another message",
+        bend.then_record("certificate", 22, bytes(2)),
+        UNEXPECTED,
+    ),
     Case12(
         "5246 7.4.1.1",
         "many",
@@ -234,6 +268,12 @@ HELLO_REQUESTS = [
         UNEXPECTED,
     ),
 ]
+
+
+@clause("RFC 5246 7.4.1.1")
+def test_client12_passes_over_some_hello_requests() -> None:
+    row = Case12("5246 7.4.1.1", "some", requests(4), forge=of_server())
+    check(row, as_server=False)
 
 
 @table(HELLO_REQUESTS)
