@@ -361,6 +361,20 @@ def test_server_closes_what_is_open_when_it_ends(running: Running) -> None:
     running.server.stop()  # again, and late
 
 
+def test_server_listens_on_ipv6_too() -> None:
+    try:
+        with socket.socket(socket.AF_INET6) as trial:
+            trial.bind(("::1", 0))
+    except OSError as e:
+        pytest.skip(f"no IPv6 here: {e}")
+    place = ("::1", 0)
+    with Running(serve.context("p256"), place=place) as running:
+        port = running.server.address[1]
+        one, heard = user(host=f"[::1]:{port}", name=pki.HOST, ca="p256")
+        one.connect()
+    assert heard.names() == ["connect", "handshake (full)"]
+
+
 def test_server_ends_by_itself() -> None:
     server = serve.Server(serve.context("p256"))
 
