@@ -61,6 +61,8 @@ void pys_bio_free(pys_bio *b);
 long pys_bio_read(pys_bio *b, uint8_t *out, size_t n);
 long pys_bio_write(pys_bio *b, const uint8_t *p, size_t n);
 long pys_bio_gets(pys_bio *b, uint8_t *out, size_t size);
+/* Another BIO answers for it from now on, to whoever holds it: for good. */
+void pys_bio_hand_over(pys_bio *b);
 /* BIO_ctrl(3) for commands whose argument is a number. */
 long pys_bio_ctrl(pys_bio *b, int cmd, long larg);
 int pys_bio_flags(const pys_bio *b);

@@ -479,6 +479,7 @@ class BioLife(Owner):
             self._mirror = own(_new(_FOREIGN), _free)
             self._sync(NEITHER)
             self._epoch += 1
+            lib.pys_bio_hand_over(self._source())
         self._plain = self._native_kind and self._mirror is None
 
     def _call(

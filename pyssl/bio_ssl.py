@@ -178,6 +178,8 @@ def _is_idle(ssl: SSL) -> bool:
         if not lock.acquire(False):
             return False
         lock.release()
+    if ssl._rest:
+        ssl._send_rest()
     return True
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from pyssl import asks, err, padding
 from pyssl._ffi import ffi, lib, number, room, source
+from pyssl.conn_base import QUICK, UNTRIED
 from pyssl.conn_binding import Bindings
 from pyssl.conn_bio import Attached
 from pyssl.conn_hello import Hellos
@@ -32,6 +33,8 @@ from pyssl.notices import deliver
 _shake = lib.pys_conn_shake
 _do_read = lib.pys_conn_read
 _do_write = lib.pys_conn_write
+_read_quick = lib.pys_conn_read_quick
+_write_quick = lib.pys_conn_write_quick
 _phase = lib.pys_conn_phase
 _set_role = lib.pys_conn_set_role
 _from_buffer = ffi.from_buffer
@@ -53,7 +56,6 @@ _MOVED = lib.PYS_IO_MOVED
 _NEWS = lib.PYS_IO_NEWS
 _TURNS = (_BIO, _NEWS)  # something is to be done, then the same call again
 _NOT_OPEN = lib.PYS_IO_NOT_OPEN
-_GO_ON = (_BIO, _NEWS, _NOT_OPEN)  # Python has to do something first
 
 _OPEN = lib.PYS_OPEN
 _DEAD = lib.PYS_DEAD
@@ -138,21 +140,30 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
             self._serve(0)
             return
         self._tell_sessions(conn)
-        self._send_rest(conn)
+        self._send_rest()
 
-    def _send_rest(self, conn: Any) -> None:
-        """Try once to send the alert or refusal that reading left behind."""
-        if not self._write_lock.acquire(False):
-            return  # whoever writes now sends it afterwards
-        self._writer = get_ident()
-        try:
-            while lib.pys_conn_flush(conn) == _BIO:
-                self._serve(1)
-            if self._told is not None:
-                deliver(self, conn, 1)
-        finally:
-            self._writer = 0
-            self._write_lock.release()
+    def _send_rest(self) -> None:
+        """Try once to send the alert or refusal that reading left behind.
+
+        Whoever writes now is not waited for: it looks for a rest after it
+        has released the lock, so one of the two always sends it.
+        """
+        self._rest = True
+        while self._rest and self._write_lock.acquire(False):
+            self._writer = get_ident()
+            try:
+                self._rest = False
+                conn = self._conn
+                if conn is None:
+                    return
+                self._shut_quick(reading=False)
+                while lib.pys_conn_flush(conn) == _BIO:
+                    self._serve(1)
+                if self._told is not None:
+                    deliver(self, conn, 1)
+            finally:
+                self._writer = 0
+                self._write_lock.release()
 
     # ---- handshake ---------------------------------------------------------
 
@@ -188,21 +199,27 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         ):
             return self._shake_hands(_NO_ROLE, False)
         # The usual case in one go; there is nothing to prepare.
-        with self._read_lock, self._write_lock:
-            self._reader = self._writer = me
-            try:
-                conn = self._alive() if self._conn is None else self._conn
-                io = _shake(conn)
-                if io in (_DONE, _WANT_READ):
-                    self._reading_thread = self._writing_thread = me
-                    if io == _DONE:
-                        self._read_want = self._write_want = _NOTHING
-                        return 1
-                    self._read_want = self._write_want = _READING
-                    return -1
-                ret = self._go_on(conn, io)
-            finally:
-                self._reader = self._writer = 0
+        try:
+            with self._read_lock, self._write_lock:
+                self._reader = self._writer = me
+                try:
+                    if self._quick_read == QUICK or self._quick_write == QUICK:
+                        self._shut_quick()
+                    conn = self._alive() if self._conn is None else self._conn
+                    io = _shake(conn)
+                    if io in (_DONE, _WANT_READ):
+                        self._reading_thread = self._writing_thread = me
+                        if io == _DONE:
+                            self._read_want = self._write_want = _NOTHING
+                            return 1
+                        self._read_want = self._write_want = _READING
+                        return -1
+                    ret = self._go_on(conn, io)
+                finally:
+                    self._reader = self._writer = 0
+        finally:
+            if self._rest:
+                self._send_rest()
         self._raise_parked()
         return ret
 
@@ -361,41 +378,19 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
 
         Source: SSL_read(3); contract 5.1.
         """
-        if num is None:
-            # The usual case in one go; what does not fit is done below.
-            me = get_ident()
-            lock = self._read_lock
-            bio = self._rbio
-            if (
-                bio is not None
-                and bio._epoch == self._read_epoch
-                and self._writer != me
-                and lock.acquire(False)
-            ):
-                self._reader = me
-                ended = None
-                try:
-                    into = _from_buffer(_BYTES, buf, True)
-                    n: int = _do_read(self._conn, into, len(into), False)
-                    if n > 0:
-                        self._read_want = _NOTHING
-                        self._reading_thread = me
-                        self._last = 0
-                        return n
-                    if n == -_NEWS:
-                        self._turn(self._conn, _NEWS)
-                    elif n < 0 and -n not in _GO_ON:
-                        ended = self._read_ended(self._conn, -n)
-                except (TypeError, BufferError):
-                    pass
-                finally:
-                    self._reader = 0
-                    lock.release()
-                if self._parked is not None:
-                    self._raise_parked()
-                if ended is not None:
-                    return ended
-        return self._read(buf, num, False)
+        n = 0
+        if num is None and self._quick_read == QUICK and not self._writer:
+            try:
+                into = _from_buffer(_BYTES, buf, True)
+                n = _read_quick(self._conn, into, len(into))
+            except (TypeError, BufferError):
+                n = 0  # what is wrong is said below
+            if n > 0:
+                self._read_want = _NOTHING
+                self._reading_thread = get_ident()
+                self._last = 0
+                return n
+        return self._read(buf, num, False, n)
 
     def peek(self, buf: Any, num: int | None = None) -> int:
         """As `read`, but the bytes stay.
@@ -417,7 +412,8 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         got = self._read(buf, num, True)
         return (1, got) if got > 0 else (0, 0)
 
-    def _read(self, buf: Any, num: int | None, peek: bool) -> int:
+    def _read(self, buf: Any, num: int | None, peek: bool, n: int = 0) -> int:
+        """Read with the lock; n is what a quick call ended with."""
         into = room(buf)
         if num is None:
             num = len(into)
@@ -430,25 +426,34 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         if bio is not None and bio._epoch != self._read_epoch:
             self._exclusive(self._pass_bios)
         me = get_ident()
+        lock = self._read_lock
         while True:
-            with self._read_lock:
-                self._reader = me
-                try:
-                    n: int = _do_read(conn, into, num, peek)
-                    while -n in _TURNS and self._parked is None:
-                        self._turn(conn, -n)
-                        n = _do_read(conn, into, num, peek)
-                    if n >= 0:
-                        self._note(_NOTHING, 0)
-                        return n
-                    if n != -_NOT_OPEN:
-                        ret = self._read_ended(conn, -n)
-                        break
-                finally:
-                    self._reader = 0
+            lock.acquire()
+            self._reader = me
+            try:
+                if self._quick_read == QUICK:
+                    self._shut_quick(writing=False)
+                n = n or _do_read(conn, into, num, peek)
+                while -n in _TURNS and self._parked is None:
+                    self._turn(conn, -n)
+                    n = _do_read(conn, into, num, peek)
+                if n >= 0:
+                    self._read_want = _NOTHING
+                    self._reading_thread = me
+                    self._last = 0
+                    if self._quick_read == UNTRIED:
+                        self._open_read(conn)
+                    return n
+                if n != -_NOT_OPEN:
+                    ret = self._read_ended(conn, -n)
+                    break
+            finally:
+                self._reader = 0
+                lock.release()
             ret = self._shake_hands(_NO_ROLE, True)
             if ret <= 0:
                 return ret
+            n = 0
         self._raise_parked()
         return ret
 
@@ -458,7 +463,7 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
             self._turn(conn, io)
         ret = self._ended(conn, io, 0)
         if io == _FAULT:
-            self._send_rest(conn)
+            self._send_rest()
         return 0 if io == _EOF else ret
 
     # ---- writing -----------------------------------------------------------
@@ -483,38 +488,26 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
 
         Source: SSL_write(3); contract 5.2.
         """
-        if num is None and type(data) is bytes and self._unsent is None:
-            # The usual case in one go; what does not fit is done below.
-            me = get_ident()
-            lock = self._write_lock
-            bio = self._wbio
-            if (
-                bio is not None
-                and bio._epoch == self._write_epoch
-                and self._reader != me
-                and lock.acquire(False)
-            ):
-                self._writer = me
-                try:
-                    n: int = _do_write(self._conn, data, len(data))
-                    while n < 0 and -n == _NEWS:
-                        self._serve(1)
-                        n = _do_write(self._conn, data, len(data))
-                    if n > 0:
-                        self._write_want = _NOTHING
-                        self._writing_thread = me
-                        self._last = 1
-                        return n
-                    if n < 0 and -n not in _GO_ON:
-                        return self._write_ended(self._conn, -n, data)
-                except TypeError:
-                    pass  # freed meanwhile
-                finally:
-                    self._writer = 0
-                    lock.release()
-        return self._write(data, num)
+        n = 0
+        if (
+            num is None
+            and self._quick_write == QUICK
+            and type(data) is bytes
+            and not self._reader
+        ):
+            try:
+                n = _write_quick(self._conn, data, len(data))
+            except TypeError:
+                n = 0  # freed meanwhile
+            if n > 0:
+                self._write_want = _NOTHING
+                self._writing_thread = get_ident()
+                self._last = 1
+                return n
+        return self._write(data, num, n)
 
-    def _write(self, data: Any, num: int | None) -> int:
+    def _write(self, data: Any, num: int | None, n: int = 0) -> int:
+        """Write with the lock; n is what a quick call ended with."""
         view = source(data)
         if num is None:
             num = len(view)
@@ -527,26 +520,37 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         if bio is not None and bio._epoch != self._write_epoch:
             self._exclusive(self._pass_bios)
         me = get_ident()
+        lock = self._write_lock
         while True:
-            with self._write_lock:
-                self._writer = me
-                try:
-                    n: int = _do_write(conn, view, num)
-                    while -n in _TURNS:
-                        self._serve(1)
-                        n = _do_write(conn, view, num)
-                    if n >= 0:
-                        self._note(_NOTHING, 1)
-                        self._unsent = None
-                        return n
-                    if n != -_NOT_OPEN:
-                        ret = self._write_ended(conn, -n, data)
-                        break
-                finally:
-                    self._writer = 0
+            lock.acquire()
+            self._writer = me
+            try:
+                if self._quick_write == QUICK:
+                    self._shut_quick(reading=False)
+                n = n or _do_write(conn, view, num)
+                while -n in _TURNS:
+                    self._serve(1)
+                    n = _do_write(conn, view, num)
+                if n >= 0:
+                    self._write_want = _NOTHING
+                    self._writing_thread = me
+                    self._last = 1
+                    self._unsent = None
+                    if self._quick_write == UNTRIED:
+                        self._open_write(conn)
+                    return n
+                if n != -_NOT_OPEN:
+                    ret = self._write_ended(conn, -n, data)
+                    break
+            finally:
+                self._writer = 0
+                lock.release()
+                if self._rest:
+                    self._send_rest()
             ret = self._shake_hands(_NO_ROLE, True)
             if ret <= 0:
                 return ret
+            n = 0
         self._raise_parked()
         return ret
 
@@ -592,6 +596,7 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         with self._write_lock:
             self._writer = get_ident()
             try:
+                self._shut_quick(reading=False)
                 self._unsent = None
                 io = lib.pys_conn_shutdown(conn)
                 while io == _BIO:
@@ -599,13 +604,17 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
                     io = lib.pys_conn_shutdown(conn)
                 if self._told is not None:
                     deliver(self, conn, 1)
+                ret = 0
                 if io == _MOVED:  # ours is out, the peer's is to come
                     self._note(_NOTHING, 1)
-                    return 0
-                if io != _WANT_READ:
+                elif io != _WANT_READ:
                     ret = self._ended(conn, io, 1)
             finally:
                 self._writer = 0
+        if self._rest:
+            self._send_rest()
+        if io == _MOVED:
+            return ret
         if io == _WANT_READ:
             ret = self._await_close(conn)
         self._raise_parked()
@@ -616,6 +625,7 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         with self._read_lock:
             self._reader = get_ident()
             try:
+                self._shut_quick(writing=False)
                 io = _DEAD_BEFORE
                 if _phase(conn) == _OPEN:
                     io = lib.pys_conn_shutdown_read(conn)
@@ -626,7 +636,7 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
                         io = lib.pys_conn_shutdown_read(conn)
                 ret = self._ended(conn, io, 0)
                 if io == _FAULT:
-                    self._send_rest(conn)
+                    self._send_rest()
                 return ret
             finally:
                 self._reader = 0

@@ -28,6 +28,9 @@ T = TypeVar("T")
 # For counts of references; held for moments.
 _COUNTING = allocate_lock()
 
+# Calls that never wait do without the lock of their direction (below).
+USELESS, UNTRIED, QUICK = 0, 1, 2
+
 _new = lib.pys_conn_new
 _free = lib.pys_conn_free
 _retire = lib.pys_conn_retire
@@ -57,6 +60,8 @@ class ConnBase(Identities):
         "_last",
         "_live",
         "_parked",
+        "_quick_read",
+        "_quick_write",
         "_rbio",
         "_read_epoch",
         "_read_lock",
@@ -64,6 +69,7 @@ class ConnBase(Identities):
         "_reader",
         "_reading_thread",
         "_refs",
+        "_rest",
         "_role",
         "_session_ctx",
         "_session_part",
@@ -112,6 +118,9 @@ class ConnBase(Identities):
         self._unsent: Any = None
         self._read_lock = allocate_lock()
         self._write_lock = allocate_lock()
+        self._rest = False  # reading left something that is to be sent
+        self._quick_read: int = UNTRIED
+        self._quick_write: int = UNTRIED
         # Threads that are inside, and those whose call was the last one.
         self._reader = self._writer = 0
         self._reading_thread = self._writing_thread = 0
@@ -162,6 +171,7 @@ class ConnBase(Identities):
         self._enter()
         with self._read_lock, self._write_lock:
             self._alive()
+            self._shut_quick()
             with _COUNTING:
                 self._refs -= 1
                 last = self._refs == 0
@@ -169,6 +179,8 @@ class ConnBase(Identities):
             if last:
                 self._retire_session(self._conn, anyway=False)
                 released = self._part()
+        if self._rest:
+            self._send_rest()
         self._raise_parked()
         raise_parked(released)
 
@@ -252,15 +264,21 @@ class ConnBase(Identities):
         me = get_ident()
         if self._reader == me or self._writer == me:
             self._enter()  # which refuses
-        with self._read_lock, self._write_lock:
-            conn = self._conn
-            if conn is None:
-                self._alive()  # which refuses
-            self._reader = self._writer = me
-            try:
-                return do(conn, *arguments)
-            finally:
-                self._reader = self._writer = 0
+        try:
+            with self._read_lock, self._write_lock:
+                conn = self._conn
+                if conn is None:
+                    self._alive()  # which refuses
+                self._reader = self._writer = me
+                try:
+                    if self._quick_read == QUICK or self._quick_write == QUICK:
+                        self._shut_quick()
+                    return do(conn, *arguments)
+                finally:
+                    self._reader = self._writer = 0
+        finally:
+            if self._rest:
+                self._send_rest()
 
     def _exclusive(self, do: Callable[..., T], *arguments: Any) -> T:
         """As _alone, or inside a callback that has both locks."""
@@ -269,15 +287,21 @@ class ConnBase(Identities):
             if self._reader == self._writer:
                 return do(self._alive(), *arguments)
             self._enter()  # which refuses
-        with self._read_lock, self._write_lock:
-            conn = self._conn
-            if conn is None:
-                self._alive()  # which refuses
-            self._reader = self._writer = me
-            try:
-                return do(conn, *arguments)
-            finally:
-                self._reader = self._writer = 0
+        try:
+            with self._read_lock, self._write_lock:
+                conn = self._conn
+                if conn is None:
+                    self._alive()  # which refuses
+                self._reader = self._writer = me
+                try:
+                    if self._quick_read == QUICK or self._quick_write == QUICK:
+                        self._shut_quick()
+                    return do(conn, *arguments)
+                finally:
+                    self._reader = self._writer = 0
+        finally:
+            if self._rest:
+                self._send_rest()
 
     def _facts(self, get: Callable[[Any], T]) -> T:
         """Run get while nothing can change what was agreed.
@@ -299,6 +323,36 @@ class ConnBase(Identities):
             return get(conn)
         finally:
             lock.release()
+            if self._rest:
+                self._send_rest()
+
+    # The core has a turn for each direction, beside the lock. While it is
+    # open, reads and writes that never wait take it and leave the lock alone;
+    # whoever has the lock and does more shuts it, which waits for moments.
+
+    def _shut_quick(self, reading: bool = True, writing: bool = True) -> None:
+        """Keep quick calls out; the locks of these directions are held."""
+        if reading and self._quick_read == QUICK:
+            lib.pys_conn_shut_quick(self._conn, 0)
+            self._quick_read = UNTRIED
+        if writing and self._quick_write == QUICK:
+            lib.pys_conn_shut_quick(self._conn, 1)
+            self._quick_write = UNTRIED
+
+    def _open_read(self, conn: Any) -> None:
+        """Let quick calls in as the last act of a read."""
+        self._quick_read = QUICK
+        if not lib.pys_conn_open_quick(conn, 0):
+            self._quick_read = USELESS
+
+    def _open_write(self, conn: Any) -> None:
+        """Let quick calls in as the last act of a write."""
+        self._quick_write = QUICK
+        if not lib.pys_conn_open_quick(conn, 1):
+            self._quick_write = USELESS
+
+    def _send_rest(self) -> None:
+        raise NotImplementedError
 
     def _change(self, change: Callable[[Any], T]) -> T:
         def do(conn: Any) -> T:

@@ -334,6 +334,7 @@ class Info(ConnBase):
         if not self._read_lock.acquire(False):
             return 0
         try:
+            self._shut_quick(writing=False)
             return int(lib.pys_conn_has_pending(conn))
         finally:
             self._read_lock.release()

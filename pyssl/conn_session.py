@@ -135,10 +135,12 @@ class Resumption(Info):
         known = updatetype if updatetype in (0, 1) else -1
         conn = self._enter()
         with self._write_lock:
-            if lib.pys_conn_key_update(conn, known) == lib.PYS_IO_DONE:
-                return 1
-            err.put(ERR_LIB_SSL, lib.pys_conn_misuse(conn))
-            return 0
+            done = lib.pys_conn_key_update(conn, known) == lib.PYS_IO_DONE
+            if not done:
+                err.put(ERR_LIB_SSL, lib.pys_conn_misuse(conn))
+        if self._rest:
+            self._send_rest()
+        return int(done)
 
     def verify_client_post_handshake(self) -> int:
         """Ask the client for its certificate, on an open connection.

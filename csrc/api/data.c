@@ -359,6 +359,78 @@ pys_conn_write(pys_conn *c, const uint8_t *p, size_t n)
     return counted(io, done);
 }
 
+/* ---- in one go --------------------------------------------------------- */
+
+/* Longer writes keep others waiting too long to spin for it. */
+enum { QUICK_MAX = 64 * 1024 };
+
+/* SHUT: the Python lock decides. OPEN: who takes it. TAKEN: by a quick call. */
+enum { TURN_SHUT, TURN_OPEN, TURN_TAKEN };
+
+static bool
+turn_take(pys_conn *c, int direction)
+{
+    int was = TURN_OPEN;
+
+    return atomic_compare_exchange_strong(&c->turn[direction], &was,
+        TURN_TAKEN);
+}
+
+static void
+turn_give(pys_conn *c, int direction)
+{
+    atomic_store(&c->turn[direction], TURN_OPEN);
+}
+
+bool
+pys_conn_open_quick(pys_conn *c, int writing)
+{
+    const pys_flow *flow = &c->flow[writing != 0];
+
+    if (atomic_load(&c->phase) != PYS_OPEN || c->watch != NULL ||
+        flow->bio == NULL || !pys_bio_is_quick(flow->bio))
+        return false;
+    turn_give(c, writing != 0);
+    return true;
+}
+
+void
+pys_conn_shut_quick(pys_conn *c, int writing)
+{
+    int was = TURN_OPEN;
+
+    while (!atomic_compare_exchange_weak(&c->turn[writing != 0], &was,
+               TURN_SHUT) &&
+        was != TURN_SHUT)
+        was = TURN_OPEN;
+}
+
+long
+pys_conn_read_quick(pys_conn *c, uint8_t *out, size_t n)
+{
+    long ret = 0;
+
+    if (!turn_take(c, PYS_IN))
+        return 0;
+    if (pys_bio_is_quick(c->flow[PYS_IN].bio))
+        ret = pys_conn_read(c, out, n, false);
+    turn_give(c, PYS_IN);
+    return ret;
+}
+
+long
+pys_conn_write_quick(pys_conn *c, const uint8_t *p, size_t n)
+{
+    long ret = 0;
+
+    if (n > QUICK_MAX || !turn_take(c, PYS_OUT))
+        return 0;
+    if (!c->w_open && pys_bio_is_quick(c->flow[PYS_OUT].bio))
+        ret = pys_conn_write(c, p, n);
+    turn_give(c, PYS_OUT);
+    return ret;
+}
+
 /* ---- key update -------------------------------------------------------- */
 
 enum pys_io

@@ -441,7 +441,7 @@ pys_conn_flush(pys_conn *c)
 
     if (atomic_load(&c->phase) == PYS_DEAD)
         io = pys_io_fail(c);
-    else if (pys_io_refuse(c))
+    else if (c->flow[PYS_OUT].bio != NULL && pys_io_refuse(c))
         io = pys_io_drain(c);
     return io == PYS_IO_BIO ? io : PYS_IO_DONE;
 }

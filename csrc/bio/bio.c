@@ -108,6 +108,12 @@ pys_bio_save_errno(pys_bio *b, int writing, int err)
     atomic_store(&b->err, err);
 }
 
+void
+pys_bio_hand_over(pys_bio *b)
+{
+    atomic_store(&b->handed_over, true);
+}
+
 /* ---- moving bytes ------------------------------------------------------ */
 
 /*

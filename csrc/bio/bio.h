@@ -122,6 +122,7 @@ struct pys_bio {
     atomic_int err;
     atomic_bool init;
     atomic_bool close;
+    atomic_bool handed_over;
     atomic_flag lock; /* held for moments, never while waiting */
     pys_bio_side side[2];
     union {
@@ -144,6 +145,15 @@ static inline bool
 pys_bio_is_foreign(const pys_bio *b)
 {
     return b->method == &pys_bio_method_foreign;
+}
+
+/* May a call wait for nothing and needs nobody's answer? */
+static inline bool
+pys_bio_is_quick(const pys_bio *b)
+{
+    return (b->method == &pys_bio_method_mem ||
+               b->method == &pys_bio_method_pair) &&
+        !atomic_load(&b->handed_over);
 }
 
 /* Keeps other threads out of what is not atomic, for a moment. */
