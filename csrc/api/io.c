@@ -40,13 +40,13 @@ enum pys_io
 pys_io_drain(pys_conn *c)
 {
     pys_flow *out = &c->flow[PYS_OUT];
-    bool asks = false;
 
-    if (c->pad != NULL && !pys_pad_seal(c, &asks))
-        return pys_io_fail(c);
-    if (asks)
-        return PYS_IO_BIO;
+    if (c->pad != NULL) {
+        enum pys_io io = pys_pad_seal(c);
 
+        if (io != PYS_IO_DONE)
+            return io == PYS_IO_FAULT ? pys_io_fail(c) : io;
+    }
     while (pys_buf_size(&out->buf) != 0) {
         long n = pys_bio_write(out->bio, pys_buf_head(&out->buf),
             pys_buf_size(&out->buf));

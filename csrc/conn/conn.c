@@ -230,9 +230,9 @@ padding(const pys_conn *c, size_t n, size_t block)
     return pad < max - n ? pad : max - n;
 }
 
-bool
-pys_seal_padded(pys_conn *c, pys_protect *p, enum pys_record_type type,
-    pys_rd in, size_t pad)
+static inline bool
+seal(pys_conn *c, pys_protect *p, enum pys_record_type type, pys_rd in,
+    size_t pad)
 {
     pys_buf *out = &c->flow[PYS_OUT].buf;
     size_t before = pys_buf_size(out);
@@ -246,16 +246,23 @@ pys_seal_padded(pys_conn *c, pys_protect *p, enum pys_record_type type,
 }
 
 bool
+pys_seal_padded(pys_conn *c, pys_protect *p, enum pys_record_type type,
+    pys_rd in, size_t pad)
+{
+    return seal(c, p, type, in, pad);
+}
+
+bool
 pys_seal(pys_conn *c, pys_protect *p, enum pys_record_type type, pys_rd in)
 {
     int64_t block = c->set->numbers[type == PYS_RT_APPLICATION_DATA ?
             PYS_PAD_DATA :
             PYS_PAD_OTHER];
-    bool asked = c->pad != NULL || c->set->numbers[PYS_PAD_ASKED] != 0;
 
-    if (asked && pys_pad_due(c, p))
+    if ((c->pad != NULL || c->set->numbers[PYS_PAD_ASKED] != 0) &&
+        pys_pad_due(c, p))
         return pys_pad_put(c, p, type, in);
-    return pys_seal_padded(c, p, type, in,
+    return seal(c, p, type, in,
         block == 0 ? 0 : padding(c, in.n, (size_t)block));
 }
 

@@ -140,32 +140,30 @@ forget(pys_conn *c)
         part_drop(c->pad);
 }
 
-static bool
+static enum pys_io
 give_up(pys_conn *c, unsigned reason)
 {
     forget(c);
     c->pad->failed = false;
     c->pad->off = true;
-    return pys_fail(c, PYS_AD_INTERNAL_ERROR, reason);
+    (void)pys_fail(c, PYS_AD_INTERNAL_ERROR, reason);
+    return PYS_IO_FAULT;
 }
 
-bool
-pys_pad_seal(pys_conn *c, bool *asks)
+enum pys_io
+pys_pad_seal(pys_conn *c)
 {
     pys_pad *pad = c->pad;
     uint8_t type;
     pys_rd in;
 
-    *asks = false;
     if (pad->failed)
         return give_up(c, PYS_R_CALLBACK_FAILED);
     while (oldest(c, &type, &in)) {
         size_t most = room(c, in.n);
 
-        if (most != 0 && !pad->answered) {
-            *asks = true;
-            return true;
-        }
+        if (most != 0 && !pad->answered)
+            return PYS_IO_BIO;
         if (most > pad->answer)
             most = pad->answer;
         if (!pys_seal_padded(c, keys_of(c, pad->first), type, in, most))
@@ -175,7 +173,7 @@ pys_pad_seal(pys_conn *c, bool *asks)
         if (pys_buf_size(&pad->first->records) == 0)
             part_drop(pad);
     }
-    return true;
+    return PYS_IO_DONE;
 }
 
 int

@@ -21,10 +21,11 @@ PYS_MUST bool pys_pad_put(pys_conn *c, const pys_protect *p,
 void pys_pad_keep_keys(pys_conn *c);
 
 /*
- * Seals what waits. *asks: the application has to say something first. False
- * with the fault recorded: no more waits, and nobody is asked any more.
+ * Seals what waits: PYS_IO_DONE. PYS_IO_BIO: the application has to say
+ * something first. PYS_IO_FAULT, recorded: nothing waits any more, and nobody
+ * is asked any more.
  */
-PYS_MUST bool pys_pad_seal(pys_conn *c, bool *asks);
+PYS_MUST enum pys_io pys_pad_seal(pys_conn *c);
 
 /* Forgets what waits. */
 void pys_pad_free(pys_conn *c);
