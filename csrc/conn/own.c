@@ -36,6 +36,70 @@ curve_known(const pys_hs *hs, const pys_key *key)
         curves[type] == 0 || pys_rd_has_u16(groups, curves[type]);
 }
 
+/* RFC 8446 4.2.3, RFC 5246 7.4.2: one list may serve both uses. */
+static bool
+signed_well(const pys_hs *hs, pys_cert *c)
+{
+    pys_rd list = pys_rd_buf(&hs->peer_schemes_cert);
+
+    if (list.n == 0)
+        list = pys_offered(hs, PYS_OFFER_SCHEMES);
+    /* RFC 8446 4.4.2.2: nobody verifies what an anchor says of itself. */
+    return list.n == 0 || pys_cert_self_issued(c) ||
+        pys_rd_has_u16(list, pys_cert_signed_with(c));
+}
+
+/* Has a server said how certificates are to be signed? */
+static bool
+told(const pys_hs *hs)
+{
+    return !hs->server && pys_buf_size(&hs->peer_schemes_cert) != 0;
+}
+
+bool
+pys_cert_showable(const pys_hs *hs, pys_cert *c)
+{
+    if (signed_well(hs, c))
+        return true;
+    /*
+     * RFC 8446 4.4.2.3: what a server lists for certificates binds a client.
+     * 4.4.2.2: SHA-1 only where it is asked for, also in a chain that is
+     * sent for want of a better one.
+     */
+    return !told(hs) && !pys_cert_hash_weak(c);
+}
+
+/* The certificates that go behind a leaf of ours, but for the store's. */
+static pys_cert *const *
+chain_of(const pys_hs *hs, const pys_identity *id, size_t *n)
+{
+    const pys_identities *ids = &hs->conn->set->ids;
+    bool own = id->n_chain != 0;
+
+    *n = own ? id->n_chain : ids->n_extra;
+    return own ? id->chain : ids->extra;
+}
+
+static bool
+chain_showable(const pys_hs *hs, const pys_identity *id)
+{
+    size_t n;
+    pys_cert *const *chain = chain_of(hs, id, &n);
+    bool ok = pys_cert_showable(hs, id->leaf);
+
+    for (size_t i = 0; ok && i < n; i++)
+        ok = pys_cert_showable(hs, chain[i]);
+    return ok;
+}
+
+static bool
+showable(const pys_hs *hs, const pys_identity *id)
+{
+    /* The levels above 0 let no such hash in. */
+    return (hs->conn->set->numbers[PYS_SECURITY_LEVEL] > 0 && !told(hs)) ||
+        chain_showable(hs, id);
+}
+
 static bool
 may_use(const pys_hs *hs, const pys_scheme *scheme, const pys_identity *id,
     enum pys_auth auth)
@@ -46,12 +110,12 @@ may_use(const pys_hs *hs, const pys_scheme *scheme, const pys_identity *id,
         return false;
     key = pys_identity_key(id);
     if (!pys_is_12(hs->conn))
-        return pys_scheme_fits(scheme, key);
+        return pys_scheme_fits(scheme, key) && showable(hs, id);
     return pys_scheme_fits12(scheme, key) &&
         (auth == PYS_AUTH_ANY || pys_key_auth(key) == auth) &&
         /* RFC 5246 7.4.4, RFC 8422 5.5: the types that a server takes. */
         (hs->server || hs->types_taken[pys_key_auth(key)]) &&
-        curve_known(hs, key);
+        curve_known(hs, key) && showable(hs, id);
 }
 
 /* Our slot with a key that can make a signature of this scheme. */
@@ -85,19 +149,6 @@ auth_wanted(const pys_hs *hs)
  */
 enum { OF_KNOWN_CA = 1, VERIFIABLE = 2, BEST = 3 };
 
-/* RFC 8446 4.2.3, RFC 5246 7.4.2: one list may serve both uses. */
-static bool
-signed_well(const pys_hs *hs, pys_cert *c)
-{
-    pys_rd list = pys_rd_buf(&hs->peer_schemes_cert);
-
-    if (list.n == 0)
-        list = pys_offered(hs, PYS_OFFER_SCHEMES);
-    /* RFC 8446 4.4.2.2: nobody verifies what an anchor says of itself. */
-    return list.n == 0 || pys_cert_self_issued(c) ||
-        pys_rd_has_u16(list, pys_cert_signed_with(c));
-}
-
 /* RFC 8446 4.2.4: does the peer name who issued this? */
 static bool
 issuer_known(const pys_hs *hs, pys_cert *c)
@@ -117,10 +168,8 @@ issuer_known(const pys_hs *hs, pys_cert *c)
 static int
 rate(const pys_hs *hs, const pys_identity *id)
 {
-    const pys_identities *ids = &hs->conn->set->ids;
-    bool own = id->n_chain != 0;
-    pys_cert *const *chain = own ? id->chain : ids->extra;
-    size_t n = own ? id->n_chain : ids->n_extra;
+    size_t n;
+    pys_cert *const *chain = chain_of(hs, id, &n);
     bool known = pys_buf_size(&hs->conn->peer_ca_names) == 0 ||
         issuer_known(hs, id->leaf);
     bool well = pys_cert_may_sign(id->leaf) && signed_well(hs, id->leaf);

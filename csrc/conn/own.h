@@ -21,6 +21,12 @@ PYS_MUST bool pys_identity_pick(pys_hs *hs);
  */
 int pys_identity_rating(const pys_hs *hs, enum pys_auth auth);
 
+/*
+ * May the peer be shown this one, for how it is signed? What it perhaps cannot
+ * verify may be (RFC 8446 4.4.2.2), with exceptions.
+ */
+bool pys_cert_showable(const pys_hs *hs, pys_cert *c);
+
 /* Schemes of the settings that the security level allows, best first. */
 size_t pys_schemes(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
 

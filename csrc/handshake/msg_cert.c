@@ -114,6 +114,7 @@ issuers_build(pys_hs *hs, bool exts, pys_wr *w)
     const pys_settings *set = hs->id_owner;
     pys_cert *found[PYS_CHAIN_MAX];
     size_t n = 0;
+    size_t good = 0;
     bool ok;
 
     if (pys_setting(set, PYS_MODE, PYS_MODE_NO_AUTO_CHAIN) ||
@@ -122,7 +123,9 @@ issuers_build(pys_hs *hs, bool exts, pys_wr *w)
     if (!pys_trust_issuers(set->trust, hs->id->leaf, found, PYS_COUNT(found),
             &n))
         return false;
-    ok = others_build(hs, found, n, exts, w);
+    while (good < n && pys_cert_showable(hs, found[good]))
+        good++;
+    ok = others_build(hs, found, good, exts, w);
     for (size_t i = 0; i < n; i++)
         pys_cert_free(found[i]);
     return ok;

@@ -67,6 +67,16 @@ scheme_of(X509 *x)
     return 0;
 }
 
+int
+pys_x509_hash(X509 *x)
+{
+    int md;
+
+    if (X509_get_signature_info(x, &md, NULL, NULL, NULL) != 1)
+        return NID_undef;
+    return md;
+}
+
 /* What libcrypto cannot tell has no strength. */
 static int
 sig_bits(X509 *x)
@@ -271,6 +281,15 @@ pys_cert_weakness(const pys_cert *c, bool leaf, int bits)
     if (c->key == NULL || pys_key_strength(c->key) < bits)
         return leaf ? PYS_R_EE_KEY_TOO_SMALL : PYS_R_CA_KEY_TOO_SMALL;
     return c->sig_bits < bits ? PYS_R_CA_MD_TOO_WEAK : 0;
+}
+
+bool
+pys_cert_hash_weak(pys_cert *c)
+{
+    int md = pys_x509_hash(c->x);
+
+    pys_fault_forget();
+    return md == NID_md5 || md == NID_sha1;
 }
 
 bool

@@ -31,6 +31,8 @@ uint16_t pys_cert_signed_with(pys_cert *c);
  * 0. A signature by itself is not looked at.
  */
 unsigned pys_cert_weakness(const pys_cert *c, bool leaf, int bits);
+/* True if it was signed over MD5 or SHA-1. */
+bool pys_cert_hash_weak(pys_cert *c);
 /* True if issuer and subject are the same name. */
 bool pys_cert_self_issued(pys_cert *c);
 

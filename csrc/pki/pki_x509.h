@@ -85,6 +85,9 @@ void pys_chain_forget_all(void);
 long pys_chain_recalled(void);
 #endif
 
+/* NID of the hash that it was signed over, or NID_undef. */
+int pys_x509_hash(X509 *x);
+
 /* What a PEM text holds; counted and never changed. */
 typedef struct pys_bundle {
     STACK_OF(X509) * certs;

@@ -253,6 +253,26 @@ keep_path(X509_STORE_CTX *ctx, const pys_verify_job *job, pys_verdict *v)
     return true;
 }
 
+/*
+ * RFC 8446 4.4.2.4: MD5 never; level 0 lets libcrypto take it. Nobody
+ * verifies what the last one, the anchor, is signed with.
+ */
+static void
+refuse_md5(X509_STORE_CTX *ctx, const pys_verify_job *job)
+{
+    const stack *path = X509_STORE_CTX_get0_chain(ctx);
+
+    if (job->security_level > 0)
+        return;
+    for (int i = 0; i < sk_X509_num(path) - 1; i++) {
+        if (pys_x509_hash(sk_X509_value(path, i)) != NID_md5)
+            continue;
+        X509_STORE_CTX_set_error(ctx, X509_V_ERR_CA_MD_TOO_WEAK);
+        X509_STORE_CTX_set_error_depth(ctx, i);
+        (void)take_note(0, ctx);
+    }
+}
+
 static bool
 ctx_run(X509_STORE_CTX *ctx, const pys_verify_job *job, pys_verdict *v)
 {
@@ -271,6 +291,7 @@ ctx_run(X509_STORE_CTX *ctx, const pys_verify_job *job, pys_verdict *v)
         /* The events are not all of it: whoever judges them must fail. */
         v->lost = true;
     }
+    refuse_md5(ctx, job);
     return keep_peername(ctx, v) && keep_path(ctx, job, v);
 }
 

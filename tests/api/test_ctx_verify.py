@@ -105,7 +105,6 @@ FLAWS = [
     Flaw("path too long", ca.leaf(issuer=BELOW), 25, 48, 2),
     Flaw("weak issuer", ca.leaf(issuer=WEAK_ROOT), 67, 42, 1),
     Flaw("weak key", ca.leaf("rsa1024", issuer=RSA_ROOT), 66, 42, 0),
-    Flaw("weak hash", ca.leaf(issuer=RSA_ROOT, hash="sha1"), 68, 42, 0),
     Flaw("revoked", ca.leaf(serial=4711), 23, 44, 0, setup="revoked"),
     Flaw("no list", ca.leaf(serial=4712), 3, 48, 0, setup="no list"),
     Flaw("old list", ca.leaf(serial=4713), 12, 45, 0, setup="old list"),

@@ -68,6 +68,7 @@ CURVES: dict[str, ec.EllipticCurve] = {
 }
 
 HASHES: dict[str, hashes.HashAlgorithm] = {
+    "md5": hashes.MD5(),
     "sha1": hashes.SHA1(),
     "sha256": hashes.SHA256(),
     "sha384": hashes.SHA384(),
@@ -106,7 +107,10 @@ RSA_ALGORITHM = bytes.fromhex("300d06092a864886f70d0101010500")
 PSS_ALGORITHM = bytes.fromhex("300b06092a864886f70d01010a")
 # Contents of the AlgorithmIdentifiers of signatures over SHA-1.
 SHA1_WITH_RSA = bytes.fromhex("06092a864886f70d0101050500")
+MD5_WITH_RSA = bytes.fromhex("06092a864886f70d0101040500")
 SHA1_WITH_ECDSA = bytes.fromhex("06072a8648ce3d0401")
+# With RSA; of ECDSA there is SHA-1 alone.
+BROKEN = {"md5": MD5_WITH_RSA, "sha1": SHA1_WITH_RSA}
 
 
 @dataclass(frozen=True)
@@ -340,14 +344,15 @@ def _made(
     signer = issuer.key if issuer is not None else key
     if (issuer.kind if issuer is not None else kind) == "rsapss":
         wish["pss"] = True  # such a key can sign in no other way
-    usual = "sha256" if wish.get("hash") == "sha1" else wish.get("hash")
+    broken = wish.get("hash") in BROKEN
+    usual = "sha256" if broken else wish.get("hash")
     cert = builder.sign(
         signer,
         _digest(signer, usual or "sha256"),  # type: ignore[arg-type]
         rsa_padding=_padding(wish, usual or "sha256"),
     )
     cert_der = cert.public_bytes(serialization.Encoding.DER)
-    if kind == "rsapss" or wish.get("hash") == "sha1":
+    if kind == "rsapss" or broken:
         cert_der = _rewritten(cert, kind, signer, wish)
     key_der = key.private_bytes(
         serialization.Encoding.DER,
@@ -445,7 +450,7 @@ def _rewritten(
 ) -> bytes:
     """Make of a certificate what its builder refuses, and sign it again.
 
-    That is a key marked as RSASSA-PSS, or a signature over SHA-1.
+    That is a key marked as RSASSA-PSS, or a signature over SHA-1 or MD5.
     """
     ((_, whole),) = der_items(cert.public_bytes(serialization.Encoding.DER))
     (_, tbs), (_, algorithm), _ = der_items(whole)
@@ -454,9 +459,9 @@ def _rewritten(
         (_, old), (tag, bits) = der_items(items[6][1])
         assert der_item(0x30, old) == RSA_ALGORITHM
         items[6] = (0x30, PSS_ALGORITHM + der_item(tag, bits))
-    if wish.get("hash") == "sha1":
+    if wish.get("hash") in BROKEN:
         is_rsa = isinstance(signer, rsa.RSAPrivateKey)
-        algorithm = SHA1_WITH_RSA if is_rsa else SHA1_WITH_ECDSA
+        algorithm = BROKEN[wish["hash"]] if is_rsa else SHA1_WITH_ECDSA
         items[2] = (0x30, algorithm)
     body = der_item(0x30, b"".join(der_item(t, v) for t, v in items))
     signature = der_item(0x03, b"\0" + _sign(signer, body, wish))
