@@ -22,10 +22,6 @@ conn_init_bufs(pys_conn *c)
     pys_buf_init(&c->peer_ca_names, UINT16_MAX);
     pys_buf_init(&c->keylog, 4096);
     pys_buf_init(&c->keylog_line, 512);
-    for (size_t i = 0; i < PYS_N_OFFERS; i++) {
-        pys_buf_init(&c->offers[0][i], UINT16_MAX);
-        pys_buf_init(&c->offers[1][i], UINT16_MAX);
-    }
 }
 
 pys_conn *
@@ -50,10 +46,7 @@ drop_peer(pys_conn *c)
     pys_buf_wipe(&c->peer_ca_names);
     pys_proofs_drop(c, false);
     c->status_asked = false;
-    for (size_t i = 0; i < PYS_N_OFFERS; i++) {
-        pys_buf_wipe(&c->offers[0][i]);
-        pys_buf_wipe(&c->offers[1][i]);
-    }
+    pys_offers_drop(c);
     /* A server's is what the client sent; a client's is a wish and stays. */
     if (c->role == PYS_SERVER)
         pys_buf_wipe(&c->server_name);

@@ -22,19 +22,13 @@ pys_buf_drop(pys_buf *b)
     pys_buf_init(b, b->limit);
 }
 
-/* Moves the bytes to a block of at least n bytes, wiping the old one. */
+/* Moves the bytes to a block of n bytes, wiping the old one. */
 static bool
 buf_move(pys_buf *b, size_t n)
 {
     size_t size = pys_buf_size(b);
     uint8_t *data;
 
-    if (n < 256)
-        n = 256;
-    if (n < 2 * b->cap)
-        n = 2 * b->cap;
-    if (n > b->limit)
-        n = b->limit;
     data = pys_alloc_raw(n);
     if (data == NULL)
         return false;
@@ -46,6 +40,17 @@ buf_move(pys_buf *b, size_t n)
     b->len = size;
     b->cap = n;
     return true;
+}
+
+/* The size of a block with room for n bytes, and some to come. */
+static size_t
+grown(const pys_buf *b, size_t n)
+{
+    if (n < 256)
+        n = 256;
+    if (n < 2 * b->cap)
+        n = 2 * b->cap;
+    return n > b->limit ? b->limit : n;
 }
 
 bool
@@ -61,7 +66,7 @@ pys_buf_grow(pys_buf *b, size_t n)
         b->len = size;
         return true;
     }
-    return buf_move(b, size + n);
+    return buf_move(b, grown(b, size + n));
 }
 
 bool
@@ -74,6 +79,15 @@ pys_buf_add(pys_buf *b, const void *p, size_t n)
     memcpy(pys_buf_tail(b), p, n);
     b->len += n;
     return true;
+}
+
+bool
+pys_buf_keep(pys_buf *b, const void *p, size_t n)
+{
+    pys_buf_eat(b, pys_buf_size(b));
+    if (n > b->limit || (n > b->cap && !buf_move(b, n)))
+        return false;
+    return pys_buf_add(b, p, n);
 }
 
 void

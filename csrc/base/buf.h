@@ -33,6 +33,12 @@ PYS_MUST bool pys_buf_grow(pys_buf *b, size_t n);
 /* Appends n bytes; false as pys_buf_reserve. p must not point into b. */
 PYS_MUST bool pys_buf_add(pys_buf *b, const void *p, size_t n);
 
+/*
+ * Puts n bytes in place of what is there; a new block is of their size, for
+ * what stays. False as pys_buf_reserve, and then it is empty.
+ */
+PYS_MUST bool pys_buf_keep(pys_buf *b, const void *p, size_t n);
+
 /* Drops n bytes at the head (at most what is there). */
 void pys_buf_eat(pys_buf *b, size_t n);
 

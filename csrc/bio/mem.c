@@ -13,7 +13,7 @@
  */
 enum {
     LEAST_ROOM = 256,
-    KEEP_ROOM = 1024,
+    KEEP_ROOM = LEAST_ROOM,
     RECORD_ROOM_MIN = 8 * 1024,
     RECORD_ROOM_MAX = 48 * 1024
 };

@@ -42,8 +42,7 @@ pys_keep(pys_buf *to, pys_rd from)
 {
     if (to->limit == 0)
         pys_buf_init(to, UINT16_MAX + 1);
-    pys_buf_eat(to, pys_buf_size(to));
-    return pys_buf_add(to, from.p, from.n);
+    return pys_buf_keep(to, from.p, from.n);
 }
 
 pys_proofs *
@@ -302,11 +301,42 @@ hs_init_bufs(pys_hs *hs)
     pys_buf_init(&hs->peer_schemes_cert, UINT16_MAX);
 }
 
+static bool
+offers_new(pys_conn *c)
+{
+    if (c->offers != NULL)
+        return true;
+    c->offers = pys_alloc(sizeof(*c->offers));
+    if (c->offers == NULL)
+        return false;
+    for (size_t i = 0; i < PYS_N_OFFERS; i++) {
+        pys_buf_init(&c->offers->own[i], UINT16_MAX);
+        pys_buf_init(&c->offers->peer[i], UINT16_MAX);
+    }
+    return true;
+}
+
+void
+pys_offers_drop(pys_conn *c)
+{
+    if (c->offers == NULL)
+        return;
+    for (size_t i = 0; i < PYS_N_OFFERS; i++) {
+        pys_buf_wipe(&c->offers->own[i]);
+        pys_buf_wipe(&c->offers->peer[i]);
+    }
+    pys_free(c->offers);
+    c->offers = NULL;
+}
+
 pys_hs *
 pys_hs_new(pys_conn *c)
 {
-    pys_hs *hs = pys_alloc(sizeof(*hs));
+    pys_hs *hs;
 
+    if (!offers_new(c))
+        return NULL;
+    hs = pys_alloc(sizeof(*hs));
     if (hs == NULL)
         return NULL;
     hs->conn = c;
@@ -318,6 +348,28 @@ pys_hs_new(pys_conn *c)
         return NULL;
     }
     return hs;
+}
+
+bool
+pys_peer_add(pys_conn *c, pys_cert *cert)
+{
+    size_t n = c->n_peer_chain;
+    pys_cert **more;
+
+    /* There is room for 1, 2, 4 ... */
+    if ((n & (n - 1)) == 0) {
+        more = pys_alloc((n == 0 ? 1 : 2 * n) * sizeof(*more));
+        if (more == NULL) {
+            pys_cert_free(cert);
+            return pys_fail_internal(c);
+        }
+        if (n != 0)
+            memcpy(more, c->peer_chain, n * sizeof(*more));
+        pys_free(c->peer_chain);
+        c->peer_chain = more;
+    }
+    c->peer_chain[c->n_peer_chain++] = cert;
+    return true;
 }
 
 void

@@ -253,6 +253,12 @@ typedef struct pys_proofs {
     pys_buf scts;   /* client: received */
 } pys_proofs;
 
+/* Lists as they went over the wire. */
+typedef struct pys_offers {
+    pys_buf own[PYS_N_OFFERS];
+    pys_buf peer[PYS_N_OFFERS];
+} pys_offers;
+
 /* One direction of I/O. A thread that reads owns one, a writer the other. */
 typedef struct pys_flow {
     pys_bio *bio; /* borrowed, or NULL */
@@ -348,7 +354,7 @@ struct pys_conn {
     pys_buf peer_ca_names;
     pys_proofs *proofs; /* or NULL: none */
     bool status_asked; /* server: the client asked for a response */
-    pys_buf offers[2][PYS_N_OFFERS]; /* own, peer; kept after a failure */
+    pys_offers *offers; /* NULL but in a handshake and after a failed one */
     pys_session *session; /* to offer; then the one in use */
     pys_session **fresh; /* made or received since last asked */
     size_t n_fresh;
@@ -397,6 +403,8 @@ PYS_MUST bool pys_keylog(pys_hs *hs, const char *label, const uint8_t *secret,
 
 /* Copies a raw list into a buffer, replacing what it held. */
 PYS_MUST bool pys_keep(pys_buf *to, pys_rd from);
+/* Forgets what both sides have offered. */
+void pys_offers_drop(pys_conn *c);
 
 /* Made when first needed; NULL if memory is short. */
 PYS_MUST pys_proofs *pys_conn_proofs(pys_conn *c);
@@ -463,6 +471,11 @@ PYS_MUST bool pys_seal_padded(pys_conn *c, pys_protect *p,
 /* Seals the messages built since the last call, in few records. */
 PYS_MUST bool pys_hs_seal(pys_hs *hs);
 
+/*
+ * Appends a certificate, whose reference is handed over, to the peer's chain.
+ * False with a fault if memory is short.
+ */
+PYS_MUST bool pys_peer_add(pys_conn *c, pys_cert *cert);
 /* Forgets who the peer is. */
 void pys_peer_drop(pys_conn *c);
 
@@ -476,7 +489,7 @@ void pys_hs_free(pys_hs *hs);
 static inline pys_rd
 pys_offered(const pys_hs *hs, enum pys_offer_list which)
 {
-    return pys_rd_buf(&hs->conn->offers[1][which]);
+    return pys_rd_buf(&hs->conn->offers->peer[which]);
 }
 
 #endif

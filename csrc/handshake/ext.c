@@ -263,13 +263,13 @@ pys_offer_put(pys_hs *hs, enum pys_offer_list which, const uint16_t *ids,
 
     for (size_t i = 0; i < n; i++)
         pys_put_u16(raw + 2 * i, ids[i]);
-    return pys_keep(&hs->conn->offers[0][which], pys_rd_of(raw, 2 * n)) ||
+    return pys_keep(&hs->conn->offers->own[which], pys_rd_of(raw, 2 * n)) ||
         pys_fail_internal(hs->conn);
 }
 
 bool
 pys_offer_take(pys_hs *hs, enum pys_offer_list which, pys_rd list)
 {
-    return pys_keep(&hs->conn->offers[1][which], list) ||
+    return pys_keep(&hs->conn->offers->peer[which], list) ||
         pys_fail_internal(hs->conn);
 }

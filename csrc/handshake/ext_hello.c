@@ -250,7 +250,7 @@ alpn_client_build(pys_hs *hs, pys_where where, pys_wr *w)
     (void)where;
     pys_wr_vec16(w, list);
     return pys_wr_ok(w) &&
-        (pys_keep(&hs->conn->offers[0][PYS_OFFER_ALPN], list) ||
+        (pys_keep(&hs->conn->offers->own[PYS_OFFER_ALPN], list) ||
             pys_fail_internal(hs->conn));
 }
 
@@ -270,7 +270,7 @@ alpn_has(pys_rd list, pys_rd name)
 static bool
 alpn_client_process(pys_hs *hs, pys_where where, pys_rd *in)
 {
-    pys_rd offered = pys_rd_buf(&hs->conn->offers[0][PYS_OFFER_ALPN]);
+    pys_rd offered = pys_rd_buf(&hs->conn->offers->own[PYS_OFFER_ALPN]);
     pys_rd list;
     pys_rd name;
 

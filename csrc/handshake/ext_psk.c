@@ -359,11 +359,10 @@ pys_session_adopt(pys_hs *hs, const pys_session *s)
     c->verify_result = s->verify_result;
     if (s->n_chain == 0 || c->n_peer_chain != 0)
         return true;
-    c->peer_chain = pys_alloc(PYS_CHAIN_MAX * sizeof(*c->peer_chain));
-    if (c->peer_chain == NULL)
-        return pys_fail_internal(c);
-    for (size_t i = 0; i < s->n_chain && i < PYS_CHAIN_MAX; i++)
-        c->peer_chain[c->n_peer_chain++] = pys_cert_up_ref(s->chain[i]);
+    for (size_t i = 0; i < s->n_chain && i < PYS_CHAIN_MAX; i++) {
+        if (!pys_peer_add(c, pys_cert_up_ref(s->chain[i])))
+            return false;
+    }
     return true;
 }
 

@@ -663,10 +663,7 @@ pys_flight_finish(pys_conn *c)
     if (post)
         return;
     pys_count_good(c);
-    for (size_t i = 0; i < PYS_N_OFFERS; i++) {
-        pys_buf_wipe(&c->offers[0][i]);
-        pys_buf_wipe(&c->offers[1][i]);
-    }
+    pys_offers_drop(c);
     pys_buf_wipe(&c->msgs);
     if (pys_buf_size(&c->flow[PYS_IN].buf) == 0)
         pys_buf_wipe(&c->flow[PYS_IN].buf);

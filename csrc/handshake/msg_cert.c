@@ -186,16 +186,10 @@ keep_cert(pys_conn *c, pys_rd der)
     if (c->n_peer_chain == PYS_CHAIN_MAX)
         return pys_fail(c, PYS_AD_BAD_CERTIFICATE,
             PYS_R_EXCESSIVE_MESSAGE_SIZE);
-    if (c->peer_chain == NULL) {
-        c->peer_chain = pys_alloc(PYS_CHAIN_MAX * sizeof(*c->peer_chain));
-        if (c->peer_chain == NULL)
-            return pys_fail_internal(c);
-    }
     cert = pys_cert_from_der(der.p, der.n, &f);
     if (cert == NULL)
         return not_decoded(c, &f);
-    c->peer_chain[c->n_peer_chain++] = cert;
-    return true;
+    return pys_peer_add(c, cert);
 }
 
 bool
@@ -447,7 +441,7 @@ scheme_allowed(pys_conn *c, uint16_t id, pys_key *key)
     const pys_scheme *scheme = pys_scheme_find(id);
 
     return scheme != NULL &&
-        pys_rd_has_u16(pys_rd_buf(&c->offers[0][PYS_OFFER_SCHEMES]), id) &&
+        pys_rd_has_u16(pys_rd_buf(&c->offers->own[PYS_OFFER_SCHEMES]), id) &&
         (pys_is_12(c) ? pys_scheme_fits12(scheme, key) :
                         pys_scheme_fits(scheme, key));
 }

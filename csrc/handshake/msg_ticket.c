@@ -26,8 +26,8 @@ pys_session_made(pys_conn *c)
     memcpy(s->id_context, c->set->id_context, sizeof(s->id_context));
     s->n_id_context = c->set->n_id_context;
     s->verify_result = c->verify_result;
-    if (pys_buf_add(&s->name, name.p, name.n) &&
-        pys_buf_add(&s->alpn, alpn.p, alpn.n) &&
+    if (pys_buf_keep(&s->name, name.p, name.n) &&
+        pys_buf_keep(&s->alpn, alpn.p, alpn.n) &&
         pys_session_set_chain(s, c->peer_chain, c->n_peer_chain))
         return s;
     pys_session_free(s);
@@ -396,7 +396,7 @@ ticket_keep(pys_conn *c, pys_rd nonce, pys_rd ticket,
         (last != NULL &&
             !pys_session_set_identity(s,
                 pys_rd_of(last->psk_identity, last->n_psk_identity))) ||
-        !pys_buf_add(&s->ticket, ticket.p, ticket.n)) {
+        !pys_buf_keep(&s->ticket, ticket.p, ticket.n)) {
         pys_session_free(s);
         return pys_fail_internal(c);
     }

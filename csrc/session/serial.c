@@ -74,7 +74,7 @@ rd_buf(pys_rd *in, pys_buf *out)
 {
     pys_rd bytes;
 
-    return pys_rd_vec8(in, &bytes) && pys_buf_add(out, bytes.p, bytes.n);
+    return pys_rd_vec8(in, &bytes) && pys_buf_keep(out, bytes.p, bytes.n);
 }
 
 static bool

@@ -120,7 +120,7 @@ pys_session_set_chain(pys_session *s, pys_cert *const *chain, size_t n)
 static bool
 copy_buf(pys_buf *to, const pys_buf *from)
 {
-    return pys_buf_add(to, pys_buf_head(from), pys_buf_size(from));
+    return pys_buf_keep(to, pys_buf_head(from), pys_buf_size(from));
 }
 
 pys_session *

@@ -323,7 +323,7 @@ take_buf(pys_rd *in, unsigned n, pys_buf *out, pys_fault *f)
         return false;
     if (bytes.n > out->limit)
         return pys_der_refuse(f, PYS_ASN1_STRING_TOO_LONG);
-    return pys_buf_add(out, bytes.p, bytes.n);
+    return pys_buf_keep(out, bytes.p, bytes.n);
 }
 
 /* Both are bounded so that sums with a time of today cannot overflow. */

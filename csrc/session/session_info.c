@@ -158,7 +158,7 @@ set_buf(pys_buf *to, pys_rd bytes)
     if (bytes.n > to->limit)
         return false;
     pys_buf_wipe(to);
-    return pys_buf_add(to, bytes.p, bytes.n);
+    return pys_buf_keep(to, bytes.p, bytes.n);
 }
 
 bool
