@@ -13,6 +13,8 @@
 struct pys_key {
     EVP_PKEY *pkey;
     enum pys_key_type type;
+    /* Begun by hash, PSS or not, to sign or to verify; or NULL. */
+    _Atomic(EVP_MD_CTX *) ready[3 * 2 * 2];
     atomic_int refs;
 };
 

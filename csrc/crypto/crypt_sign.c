@@ -11,6 +11,8 @@
 static const char *const md_names[] = {"SHA256", "SHA384", "SHA512"};
 static EVP_MD *mds[PYS_COUNT(md_names)];
 
+enum use { SIGN, VERIFY };
+
 bool
 pys_sign_start(void)
 {
@@ -102,6 +104,8 @@ pys_key_free(pys_key *k)
 {
     if (k == NULL || atomic_fetch_sub(&k->refs, 1) != 1)
         return;
+    for (size_t i = 0; i < PYS_COUNT(k->ready); i++)
+        EVP_MD_CTX_free(atomic_load(&k->ready[i]));
     EVP_PKEY_free(k->pkey);
     pys_free(k);
 }
@@ -157,24 +161,75 @@ pad(const pys_scheme *s, EVP_PKEY_CTX *ctx, const EVP_MD *md)
         EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1;
 }
 
+static EVP_MD_CTX *
+ready_new(const pys_key *k, const pys_scheme *s, enum use use)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    const EVP_MD *md = md_of(s->md);
+    EVP_PKEY_CTX *of_key = NULL;
+    int ok = 0;
+
+    if (ctx != NULL && use == SIGN)
+        ok = EVP_DigestSignInit(ctx, &of_key, md, NULL, k->pkey);
+    else if (ctx != NULL)
+        ok = EVP_DigestVerifyInit(ctx, &of_key, md, NULL, k->pkey);
+    if (ok == 1 && pad(s, of_key, md))
+        return ctx;
+    EVP_MD_CTX_free(ctx);
+    return NULL;
+}
+
+/*
+ * What a key keeps for a scheme: with the key, its hash and its padding say
+ * all about it.
+ */
+static _Atomic(EVP_MD_CTX *) *
+ready_of(pys_key *k, const pys_scheme *s, enum use use)
+{
+    size_t md = 0;
+
+    while (s->md != NULL && strcmp(md_names[md], s->md) != 0)
+        md++;
+    return &k->ready[(md * 2 + s->pss) * 2 + use];
+}
+
+/*
+ * A context that the caller frees, or NULL. To begin one costs a good part of
+ * what a signature does, with OpenSSL 3.0 above all, which looks algorithms up
+ * by name; so one is kept and copied. It is taken out while it is copied: who
+ * finds none, because another thread has it, makes one.
+ */
+static EVP_MD_CTX *
+begin(pys_key *k, const pys_scheme *s, enum use use)
+{
+    _Atomic(EVP_MD_CTX *) *kept = ready_of(k, s, use);
+    EVP_MD_CTX *ready = atomic_exchange(kept, NULL);
+    EVP_MD_CTX *ctx;
+
+    if (ready == NULL && (ready = ready_new(k, s, use)) == NULL)
+        return NULL;
+    ctx = EVP_MD_CTX_new();
+    if (ctx != NULL && EVP_MD_CTX_copy_ex(ctx, ready) != 1) {
+        EVP_MD_CTX_free(ctx);
+        ctx = NULL;
+    }
+    EVP_MD_CTX_free(atomic_exchange(kept, ready));
+    return ctx;
+}
+
 bool
 pys_sign(pys_key *k, uint16_t scheme, pys_rd data, uint8_t *sig, size_t *n)
 {
     const pys_scheme *s = pys_scheme_find(scheme);
     EVP_MD_CTX *ctx;
-    EVP_PKEY_CTX *of_key = NULL;
-    const EVP_MD *md;
     bool ok;
 
     *n = PYS_SIG_MAX;
     if (s == NULL || !type_fits(s, k) ||
         EVP_PKEY_get_size(k->pkey) > PYS_SIG_MAX)
         return false;
-    md = md_of(s->md);
-    ctx = EVP_MD_CTX_new();
-    ok = ctx != NULL &&
-        EVP_DigestSignInit(ctx, &of_key, md, NULL, k->pkey) == 1 &&
-        pad(s, of_key, md) && EVP_DigestSign(ctx, sig, n, data.p, data.n) == 1;
+    ctx = begin(k, s, SIGN);
+    ok = ctx != NULL && EVP_DigestSign(ctx, sig, n, data.p, data.n) == 1;
     EVP_MD_CTX_free(ctx);
     /* Short of memory, libcrypto's ECDSA may say success and give -1 here. */
     return ok && *n <= PYS_SIG_MAX;
@@ -185,17 +240,12 @@ pys_verify(pys_key *k, uint16_t scheme, pys_rd data, pys_rd sig)
 {
     const pys_scheme *s = pys_scheme_find(scheme);
     EVP_MD_CTX *ctx;
-    EVP_PKEY_CTX *of_key = NULL;
-    const EVP_MD *md;
     bool ok;
 
     if (s == NULL || !type_fits(s, k))
         return false;
-    md = md_of(s->md);
-    ctx = EVP_MD_CTX_new();
+    ctx = begin(k, s, VERIFY);
     ok = ctx != NULL &&
-        EVP_DigestVerifyInit(ctx, &of_key, md, NULL, k->pkey) == 1 &&
-        pad(s, of_key, md) &&
         EVP_DigestVerify(ctx, sig.p, sig.n, data.p, data.n) == 1;
     EVP_MD_CTX_free(ctx);
     return ok;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -396,6 +397,24 @@ def test_key_lives_as_long_as_its_last_reference(core, ders) -> None:
     lib.pys_key_free(raw)
     lib.pys_key_free(core.ffi.NULL)
     assert lib.pys_key_up_ref(core.ffi.NULL) == core.ffi.NULL
+
+
+@pytest.mark.parametrize("kind", [RSA, P256, ED25519])
+def test_key_serves_several_threads_and_schemes_at_once(
+    core, keys, kind
+) -> None:
+    """What a key keeps ready for a scheme is lent to one at a time."""
+    schemes = [s for s in ALL if _type_of(s) == kind]
+
+    def both(n: int) -> bool:
+        scheme, data = schemes[n % len(schemes)], DATA + bytes([n])
+        sig = core.sign(keys[kind], scheme, data)
+        assert sig is not None
+        other = core.verify(keys[kind], scheme, DATA, sig)
+        return core.verify(keys[kind], scheme, data, sig) and not other
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(both, range(200)))
 
 
 def test_rsa_key_too_large_for_a_signature_buffer_does_not_sign(
