@@ -6,17 +6,37 @@
 
 #include <limits.h>
 
-static const char *
-name_of(size_t n_key)
+typedef struct cbc_kind {
+    const char *name;
+    size_t key_len;
+} cbc_kind;
+
+static const cbc_kind kinds[] = {
+    {.name = "AES-128-CBC", .key_len = 16},
+    {.name = "AES-256-CBC", .key_len = 32},
+};
+
+static EVP_CIPHER *fetched[PYS_COUNT(kinds)];
+
+bool
+pys_cbc_start(void)
 {
-    switch (n_key) {
-    case 16:
-        return "AES-128-CBC";
-    case 32:
-        return "AES-256-CBC";
-    default:
-        return NULL;
+    for (size_t i = 0; i < PYS_COUNT(kinds); i++) {
+        fetched[i] = EVP_CIPHER_fetch(NULL, kinds[i].name, NULL);
+        if (fetched[i] == NULL)
+            return false;
     }
+    return true;
+}
+
+static const EVP_CIPHER *
+cipher_of(size_t n_key)
+{
+    for (size_t i = 0; i < PYS_COUNT(kinds); i++) {
+        if (kinds[i].key_len == n_key)
+            return fetched[i];
+    }
+    return NULL;
 }
 
 /* text, padded or unpadded, to the end of out. */
@@ -39,21 +59,15 @@ cbc_run(EVP_CIPHER_CTX *ctx, pys_rd text, pys_buf *out)
 static bool
 cbc(pys_rd key, const uint8_t *iv, bool sealing, pys_rd text, pys_buf *out)
 {
-    const char *name = name_of(key.n);
-    EVP_CIPHER *cipher = NULL;
-    EVP_CIPHER_CTX *ctx = NULL;
-    bool ok = false;
+    const EVP_CIPHER *cipher = cipher_of(key.n);
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    bool ok;
 
-    if (name != NULL)
-        cipher = EVP_CIPHER_fetch(NULL, name, NULL);
-    if (cipher != NULL)
-        ctx = EVP_CIPHER_CTX_new();
-    if (ctx != NULL)
-        ok = EVP_CipherInit_ex2(ctx, cipher, key.p, iv, sealing ? 1 : 0,
-                 NULL) == 1 &&
-            cbc_run(ctx, text, out);
+    ok = cipher != NULL && ctx != NULL &&
+        EVP_CipherInit_ex2(ctx, cipher, key.p, iv, sealing ? 1 : 0, NULL) ==
+            1 &&
+        cbc_run(ctx, text, out);
     EVP_CIPHER_CTX_free(ctx);
-    EVP_CIPHER_free(cipher);
     return ok;
 }
 

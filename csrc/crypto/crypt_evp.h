@@ -24,6 +24,7 @@ PYS_MUST pys_key *pys_key_of(EVP_PKEY *pkey);
 /* The parts of pys_crypt_start, one a file. */
 PYS_MUST bool pys_hash_start(void);
 PYS_MUST bool pys_aead_start(void);
+PYS_MUST bool pys_cbc_start(void);
 PYS_MUST bool pys_share_start(void);
 PYS_MUST bool pys_sign_start(void);
 

@@ -22,8 +22,8 @@ static bool started;
 static void
 start_all(void)
 {
-    started = pys_hash_start() && pys_aead_start() && pys_share_start() &&
-        pys_sign_start() && pys_keys13_start();
+    started = pys_hash_start() && pys_aead_start() && pys_cbc_start() &&
+        pys_share_start() && pys_sign_start() && pys_keys13_start();
 }
 
 bool
