@@ -395,8 +395,7 @@ def _waves(kind: _Kind, setup: Setup, peer: Peer) -> Prepared:
     """Make contexts, and see that they verify over sockets as well."""
     stage = peer.stage(setup)
     prove(stage, setup)
-    if kind.open is open_tcp:
-        _room(kind.many)
+    waiting = kind.many - _room(kind.many) if kind.open is open_tcp else 0
     if stage.verifies:
         _refused(stage, kind)
     facts, _ = _tried(stage, kind, 1)
@@ -407,7 +406,10 @@ def _waves(kind: _Kind, setup: Setup, peer: Peer) -> Prepared:
         if took > _SLOWEST:
             words = f"{took / 1e6:.0f} ms a handshake are too much for a wave"
             raise SkipError(words)
-    facts = facts._replace(over=way(stage))
+    told = [way(stage)]
+    if waiting:
+        told.append(f"{waiting:,} of {kind.many:,} wait to be accepted")
+    facts = facts._replace(over=", ".join(filter(None, told)))
     return Prepared(facts, partial(_sample, stage, kind))
 
 

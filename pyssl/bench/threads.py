@@ -150,7 +150,6 @@ def _prepare(
     """Make contexts."""
     bulk = begin is messages
     only(not (bulk and peer.handshakes_only), "the same as pyssl here")
-    only(not peer.alone, peer.alone)
     stage = peer.stage(setup)
     facts = prove(stage, setup)
     work = partial(_sample, partial(begin, stage), numbers)

@@ -387,6 +387,24 @@ def test_last_connections_wait_where_descriptors_are_short(
             assert facts.version == "TLSv1.3"
 
 
+@pytest.mark.parametrize(
+    ("free", "words"), [(200, ""), (198, "2 of 100 wait to be accepted")]
+)
+def test_connections_that_wait_are_told_of(
+    monkeypatch: pytest.MonkeyPatch, free: int, words: str
+) -> None:
+    monkeypatch.setattr(loops, "descriptors", lambda: free)
+    scenario = BY_NAME["tcp-100"]
+    facts = scenario.prepare(scenario.setup, Poor(ours())).facts
+    assert facts is not None
+    assert facts.over == words
+    setup = scenario.setup
+    carried = scenario.prepare(setup, Poor(buffered())).facts
+    assert carried is not None
+    parts = ["bytes moved by the harness", words]
+    assert carried.over == ", ".join(filter(None, parts))
+
+
 @pytest.mark.parametrize("free", [-3, 0, 10])
 def test_too_few_descriptors_are_a_reason(
     monkeypatch: pytest.MonkeyPatch, free: int
@@ -524,8 +542,6 @@ def test_numbers_of_threads(most: int, numbers: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("begin", [threads.handshakes, threads.messages])
 def test_threads_work_at_the_same_time(peer: Peer, begin: Any) -> None:
-    if peer.alone:
-        pytest.skip(peer.alone)
     stage, _ = stage_of(peer)
     done = threads.together(partial(begin, stage), 3, 0.01)
 
@@ -581,14 +597,6 @@ def test_message_cut_short_in_a_thread_is_a_failure() -> None:
 
     with pytest.raises(FailedError, match="cut short"):
         threads.together(partial(threads.messages, Short()), 1, 0.01)
-
-
-def test_peer_for_one_thread_is_left_out_with_its_reason() -> None:
-    scenario = BY_NAME["scaling-full13"]
-    alone = Poor(ours())
-    alone.alone = "it has one buffer"  # type: ignore[misc]
-    with pytest.raises(SkipError, match="it has one buffer"):
-        scenario.prepare(scenario.setup, alone)
 
 
 def test_gain_is_that_of_each_round() -> None:

@@ -146,7 +146,6 @@ class Peer(ABC):
     name: ClassVar[str]
     note: ClassVar[str] = ""  # what it does otherwise than the rest
     handshakes_only: ClassVar[bool] = False  # another peer's in all else
-    alone: ClassVar[str] = ""  # why it can work in one thread only
 
     @abstractmethod
     def versions(self) -> dict[str, str]:

@@ -129,7 +129,7 @@ class MbedtlsPeer(Peer):
     """python-mbedtls, on mbed TLS 2.28."""
 
     name = "mbedtls"
-    note = "bytes are copied from one end to the other"
+    note = "bytes in memory are copied from one end to the other"
 
     def __init__(self) -> None:
         """Find the package."""

@@ -221,7 +221,7 @@ class PyOpenSSLPeer(Peer):
     """pyOpenSSL, on the OpenSSL that cryptography ships."""
 
     name = "pyopenssl"
-    note = "bytes are copied from one end to the other"
+    note = "bytes in memory are copied from one end to the other"
 
     def __init__(self) -> None:
         """Find the package."""
