@@ -13,7 +13,16 @@ import pytest
 from cryptography import x509
 
 from pyssl import primitive, versions
-from pyssl.bench import limit, page, peers, pki, report, rounds, stats
+from pyssl.bench import (
+    limit,
+    loops,
+    page,
+    peers,
+    pki,
+    report,
+    rounds,
+    stats,
+)
 from pyssl.bench.__main__ import main
 from pyssl.bench.catalog import SCENARIOS
 from pyssl.bench.peers import PEERS, find_peers
@@ -231,7 +240,10 @@ def has_bundle() -> bool:
         if one.name not in {"memory", "tcp-1000", "tcp-10000"}
     ],
 )
-def test_scenario_does_its_work_with_pyssl(name: str) -> None:
+def test_scenario_does_its_work_with_pyssl(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "_SLOWEST", 10**9)  # ns a handshake
     scenario = BY_NAME[name]
     has_it = scenario.setup.group in versions()["groups"]
     if not has_it or (name.startswith("context") and not has_bundle()):
