@@ -104,7 +104,9 @@ class ConnBase(Identities):
         self._copied = ctx._copied
         self._live = ctx.live_asks  # what _asks is made of
         self._asks = self._live | self._copied.asks
-        self._settings = ctx._snapshot()
+        self._settings = ctx._settings
+        if self._settings is None:
+            ctx._snapshot()  # which refuses
         self._ca_names = ctx._ca_names
         self._conn = own(_new(self._settings), _free)
         self._role: int = _NO_ROLE

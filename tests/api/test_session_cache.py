@@ -422,6 +422,30 @@ def test_unclean_close_removes_the_session(version: int, how: str) -> None:
 
 
 @BOTH
+@pytest.mark.parametrize("how", ["free", "clear", "collect"])
+@clause("SD-14")
+def test_unclean_close_that_nobody_watches_removes_the_session(
+    version: int, how: str
+) -> None:
+    pair = by_id(version)
+    link = link_of(pair)
+    link.established()
+    reads_nothing(link.client)
+    session = p.SSL_get1_session(link.client)
+    p.SSL_shutdown(link.client)
+    before = p.SSL_CTX_sess_number(pair[1])
+    if how == "free":
+        p.SSL_free(link.server)
+    elif how == "clear":
+        p.SSL_clear(link.server)
+    else:
+        del link
+        gc.collect()
+    assert p.SSL_CTX_sess_number(pair[1]) == before - 1
+    assert not visit(pair, session)[1]
+
+
+@BOTH
 @clause("SD-1", "SD-14")
 def test_clean_close_keeps_the_session(version: int) -> None:
     pair = by_id(version)
