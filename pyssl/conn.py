@@ -414,18 +414,23 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
 
     def _read(self, buf: Any, num: int | None, peek: bool, n: int = 0) -> int:
         """Read with the lock; n is what a quick call ended with."""
-        into = room(buf)
+        if type(buf) is bytearray:
+            into = _from_buffer(_BYTES, buf, True)
+        else:
+            into = room(buf)
         if num is None:
             num = len(into)
         elif number(num, "num") > len(into):
             raise ValueError(f"{num} bytes into a buffer of {len(into)}")
-        conn = self._enter()
+        me = get_ident()
+        conn = self._conn
+        if conn is None or self._reader == me or self._writer == me:
+            conn = self._enter()  # which refuses
         if num < 0:
             return self._refuse(SSL_R_BAD_LENGTH, 0)
         bio = self._rbio
         if bio is not None and bio._epoch != self._read_epoch:
             self._exclusive(self._pass_bios)
-        me = get_ident()
         lock = self._read_lock
         while True:
             lock.acquire()
@@ -434,7 +439,7 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
                 if self._quick_read == QUICK:
                     self._shut_quick(writing=False)
                 n = n or _do_read(conn, into, num, peek)
-                while -n in _TURNS and self._parked is None:
+                while n < 0 and -n in _TURNS and self._parked is None:
                     self._turn(conn, -n)
                     n = _do_read(conn, into, num, peek)
                 if n >= 0:
@@ -508,18 +513,20 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
 
     def _write(self, data: Any, num: int | None, n: int = 0) -> int:
         """Write with the lock; n is what a quick call ended with."""
-        view = source(data)
+        view = data if type(data) is bytes else source(data)
         if num is None:
             num = len(view)
         elif number(num, "num") > len(view):
             raise ValueError(f"{num} bytes from a buffer of {len(view)}")
-        conn = self._enter()
+        me = get_ident()
+        conn = self._conn
+        if conn is None or self._reader == me or self._writer == me:
+            conn = self._enter()  # which refuses
         if num < 0:
             return self._refuse(SSL_R_BAD_LENGTH, 1)
         bio = self._wbio
         if bio is not None and bio._epoch != self._write_epoch:
             self._exclusive(self._pass_bios)
-        me = get_ident()
         lock = self._write_lock
         while True:
             lock.acquire()
@@ -528,7 +535,7 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
                 if self._quick_write == QUICK:
                     self._shut_quick(reading=False)
                 n = n or _do_write(conn, view, num)
-                while -n in _TURNS:
+                while n < 0 and -n in _TURNS:
                     self._serve(1)
                     n = _do_write(conn, view, num)
                 if n >= 0:
