@@ -97,6 +97,8 @@ long pys_conn_write(pys_conn *c, const uint8_t *p, size_t n);
 long pys_conn_read_quick(pys_conn *c, uint8_t *out, size_t n);
 long pys_conn_write_quick(pys_conn *c, const uint8_t *p, size_t n);
 bool pys_conn_open_quick(pys_conn *c, int writing);
+/* Was the last quick call one of this thread? */
+bool pys_conn_was_quick(const pys_conn *c, int writing);
 void pys_conn_shut_quick(pys_conn *c, int writing);
 enum pys_io pys_conn_shutdown(pys_conn *c);
 /* Second half of SSL_shutdown(3): waits for the peer's close_notify. */

@@ -13,7 +13,7 @@ from typing import Any
 
 from pyssl import asks, err, padding
 from pyssl._ffi import ffi, lib, number, room, source
-from pyssl.conn_base import QUICK, UNTRIED
+from pyssl.conn_base import QUICK, QUICKLY, UNTRIED
 from pyssl.conn_binding import Bindings
 from pyssl.conn_bio import Attached
 from pyssl.conn_hello import Hellos
@@ -387,7 +387,7 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
                 n = 0  # what is wrong is said below
             if n > 0:
                 self._read_want = _NOTHING
-                self._reading_thread = get_ident()
+                self._reading_thread = QUICKLY
                 self._last = 0
                 return n
         return self._read(buf, num, False, n)
@@ -506,7 +506,7 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
                 n = 0  # freed meanwhile
             if n > 0:
                 self._write_want = _NOTHING
-                self._writing_thread = get_ident()
+                self._writing_thread = QUICKLY
                 self._last = 1
                 return n
         return self._write(data, num, n)

@@ -30,6 +30,7 @@ _COUNTING = allocate_lock()
 
 # Calls that never wait do without the lock of their direction (below).
 USELESS, UNTRIED, QUICK = 0, 1, 2
+QUICKLY = 0  # in place of a thread: the core knows which one it was
 
 _new = lib.pys_conn_new
 _free = lib.pys_conn_free
@@ -125,7 +126,7 @@ class ConnBase(Identities):
         self._quick_write: int = UNTRIED
         # Threads that are inside, and those whose call was the last one.
         self._reader = self._writer = 0
-        self._reading_thread = self._writing_thread = 0
+        self._reading_thread = self._writing_thread = QUICKLY
         self._read_want: int = _NOTHING
         self._write_want: int = _NOTHING
         self._last = 0
@@ -427,12 +428,19 @@ class ConnBase(Identities):
 
     def _wanted(self) -> int:
         """As `want`, of an object that is in use."""
-        me = get_ident()
+        reading = self._is_mine(self._reading_thread, 0)
+        writing = self._is_mine(self._writing_thread, 1)
+        mine = writing and not reading
         if self._last:
-            mine = self._writing_thread == me or self._reading_thread != me
-        else:
-            mine = self._reading_thread != me and self._writing_thread == me
+            mine = writing or not reading
         return self._write_want if mine else self._read_want
+
+    def _is_mine(self, thread: int, writing: int) -> bool:
+        """Tell whether the last call of a direction was this thread's."""
+        if thread == QUICKLY:
+            conn = self._conn  # another thread may free it now
+            return conn is not None and lib.pys_conn_was_quick(conn, writing)
+        return thread == get_ident()
 
     # ---- application data --------------------------------------------------
 

@@ -367,13 +367,25 @@ enum { QUICK_MAX = 64 * 1024 };
 /* SHUT: the Python lock decides. OPEN: who takes it. TAKEN: by a quick call. */
 enum { TURN_SHUT, TURN_OPEN, TURN_TAKEN };
 
+/* Each thread has one of its own, so its address tells who one is. */
+static _Thread_local char mark;
+
 static bool
 turn_take(pys_conn *c, int direction)
 {
     int was = TURN_OPEN;
 
-    return atomic_compare_exchange_strong(&c->turn[direction], &was,
-        TURN_TAKEN);
+    if (!atomic_compare_exchange_strong(&c->turn[direction], &was, TURN_TAKEN))
+        return false;
+    atomic_store_explicit(&c->user[direction], &mark, memory_order_relaxed);
+    return true;
+}
+
+bool
+pys_conn_was_quick(const pys_conn *c, int writing)
+{
+    return atomic_load_explicit(&c->user[writing != 0],
+               memory_order_relaxed) == &mark;
 }
 
 static void

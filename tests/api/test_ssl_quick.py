@@ -278,6 +278,27 @@ def test_quick_calls_of_many_threads_are_put_in_a_row(
     )
 
 
+@clause("CV-8", "GE-4")
+def test_want_after_quick_calls_is_each_threads_own() -> None:
+    link = warm(MemLink(*make_ends(tickets=0)).established())
+    ssl = link.client
+    assert wire.read(ssl) == wire.WANT_READ
+    assert is_quick(ssl)[1]
+
+    def write() -> tuple[int, int]:
+        return p.SSL_write(ssl, b"x"), p.SSL_want(ssl)
+
+    assert elsewhere(write) == (1, p.SSL_NOTHING)
+    assert p.SSL_want(ssl) == p.SSL_READING
+    assert p.SSL_get_error(ssl, -1) == p.SSL_ERROR_WANT_READ
+    assert write() == (1, p.SSL_NOTHING)
+    assert p.SSL_want(ssl) == p.SSL_NOTHING
+    wire.deliver(link, b"one", b"two")
+    assert links.read(ssl) == b"one"
+    assert elsewhere(lambda: links.read(ssl)) == b"two"
+    assert elsewhere(lambda: p.SSL_want(ssl)) == p.SSL_NOTHING
+
+
 @clause("CV-8", "RW-33")
 @pytest.mark.parametrize("call", ["write", "shutdown", "version", "update"])
 def test_alert_of_the_reader_is_not_missed_by_a_call_that_ends(
