@@ -12,6 +12,9 @@
 /* Records sealed before the BIO is called, and room left for a KeyUpdate. */
 enum { BATCH = 4, LEVEL_WARNING = 1 };
 
+/* Data of one write for which a memory BIO makes room at a time. */
+enum { AHEAD_MAX = 1024 * 1024 };
+
 /* PYS_IO_DONE if data may pass. */
 static enum pys_io
 opened(const pys_conn *c)
@@ -225,10 +228,11 @@ seal_next(pys_conn *c, const uint8_t *p)
  * not without more ado; nothing has happened.
  */
 static bool
-seal_there(pys_conn *c, const uint8_t *p)
+seal_there(pys_conn *c, const uint8_t *p, bool partial)
 {
     pys_flow *out = &c->flow[PYS_OUT];
     size_t n = c->w_len - c->w_sealed;
+    size_t max = data_max(c);
     pys_buf room = {0};
     bool ok;
 
@@ -237,9 +241,14 @@ seal_there(pys_conn *c, const uint8_t *p)
         c->set->numbers[PYS_PAD_DATA] != 0 ||
         atomic_load(&c->update_due) != 0 || pys_protect_worn(&out->protect))
         return false;
-    if (n > data_max(c))
-        n = data_max(c);
-    room.limit = room.cap = n + PYS_RECORD_EXTRA;
+    /* Room for the records to come as well, so that it grows once. */
+    if (n > AHEAD_MAX)
+        n = AHEAD_MAX;
+    if (partial && n > max)
+        n = max;
+    room.limit = room.cap = n + (n / max + 1) * PYS_RECORD_EXTRA;
+    if (n > max)
+        n = max;
     room.data = pys_bio_mem_room(out->bio, room.cap);
     if (room.data == NULL)
         return false;
@@ -262,7 +271,7 @@ seal_batch(pys_conn *c, const uint8_t *p, bool partial)
         n = BATCH;
     if (partial)
         n = 1;
-    if (seal_there(c, p))
+    if (seal_there(c, p, partial))
         return true;
     if (left > n * max)
         left = n * max;
