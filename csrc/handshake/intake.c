@@ -306,8 +306,10 @@ pys_intake(pys_conn *c, pys_rd record, uint8_t *out, size_t n, pys_rd *content)
     unsigned type = record.p[0];
     pys_rd body = pys_rd_of(record.p + PYS_RECORD_HEADER,
         record.n - PYS_RECORD_HEADER);
+    uint8_t *theirs = out;
     pys_fault fault;
     pys_head inner;
+    pys_took took;
 
     if (c->watch != NULL)
         pys_note_header(c, pys_rd_of(record.p, PYS_RECORD_HEADER));
@@ -336,7 +338,11 @@ pys_intake(pys_conn *c, pys_rd record, uint8_t *out, size_t n, pys_rd *content)
         return refuse(c, PYS_AD_RECORD_OVERFLOW,
             PYS_R_ENCRYPTED_LENGTH_TOO_LONG);
     *content = pys_rd_of(out, inner.len);
-    return take_content(c, inner.type, *content);
+    took = take_content(c, inner.type, *content);
+    /* A ticket, say, is not for the application. */
+    if (took != PYS_TOOK_DATA && theirs != NULL)
+        pys_wipe(theirs, inner.len);
+    return took;
 }
 
 bool

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import pyssl as p
+from pyssl._ffi import lib
 from tests.api import links, wire
 from tests.api.links import Answer, reasons
 from tests.api.wire import (
@@ -561,6 +562,24 @@ def test_read_passes_over_tickets(together: bool) -> None:
     assert p.SSL_CTX_get_mode(p.SSL_get_SSL_CTX(victim.ssl)) & (
         p.SSL_MODE_AUTO_RETRY
     )
+
+
+@clause("RW-12")
+@pytest.mark.parametrize("there", [False, True])
+def test_ticket_is_not_left_in_the_callers_buffer(there: bool) -> None:
+    victim = connected(as_server=False)
+    ssl = victim.ssl
+    if not there:
+        ssl._set_number(lib.PYS_READ_AHEAD, 1)
+    buf = bytearray(16384)
+    for marked in (b"first one", b"second"):  # the second read is a quick one
+        ticket = bytes(m.NewSessionTicket(ticket=marked * 9))
+        victim.forge.write(b"x")
+        victim.forge.record(wire.HANDSHAKE, ticket)
+        victim.peer.feed(victim.forge.take())
+        assert p.SSL_read(ssl, buf) == 1
+        assert links.outcome(ssl, p.SSL_read(ssl, buf)) == WANT_READ
+        assert marked not in buf
 
 
 @clause("RW-12", "GE-7")
