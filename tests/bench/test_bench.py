@@ -40,6 +40,7 @@ from pyssl.bench.scenarios import (
     Scenario,
     handshake,
     prove,
+    renew,
     system_bundle,
 )
 
@@ -167,6 +168,23 @@ def test_peer_refuses_a_chain_from_another_ca(
 
     with pytest.raises(FailedError):
         handshake(stage)
+
+
+@pytest.mark.parametrize("version", ["1.3", "1.2"])
+def test_peer_tells_a_session_that_was_not_taken_up(
+    peer: Peer, version: str
+) -> None:
+    setup = Setup(version, resumed=True)
+    try:
+        stage, other = peer.stage(setup), peer.stage(setup)
+    except SkipError as e:
+        pytest.skip(str(e))
+    prove(stage, setup)
+    session = renew(*handshake(stage), setup)
+    stage.server = other.server  # type: ignore[method-assign]
+
+    client, _ = handshake(stage, pki.HOST, session)
+    assert not client.facts().reused
 
 
 def test_peer_that_takes_any_name_is_found_out() -> None:

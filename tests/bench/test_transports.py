@@ -226,6 +226,7 @@ def test_peer_of_another_version_over_sockets_is_found_out(
 
 def test_only_own_sockets_are_not_told_of() -> None:
     native = {"pyssl", "pyssl-forgetful", "stdlib", "pyopenssl"}
+    native |= {"m2crypto", "wolfssl"}
     found, _ = find_peers(PEERS)
     for one in found:
         stage, _ = stage_of(one)

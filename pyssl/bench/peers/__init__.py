@@ -17,6 +17,8 @@ PEERS = {
     "rtls": ("ssl_peers", "RtlsPeer"),
     "pyrtls": ("pyrtls_peer", "PyrtlsPeer"),
     "mbedtls": ("mbedtls_peer", "MbedtlsPeer"),
+    "m2crypto": ("m2crypto_peer", "M2CryptoPeer"),
+    "wolfssl": ("wolfssl_peer", "WolfsslPeer"),
     "tlslite": ("tlslite_peer", "TlslitePeer"),
 }
 
