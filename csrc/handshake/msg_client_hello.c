@@ -179,10 +179,43 @@ next_fixed(pys_rd *block, item *out)
     return true;
 }
 
-/* Fixed extensions of both blocks, side by side; *same is the answer. */
+/*
+ * Finds an extension in a block, from *at on and then from the beginning,
+ * with few looks if it is the next one; *looks bounds what all cost.
+ */
+static bool
+find_fixed(pys_rd block, pys_rd *at, const item *wanted, unsigned *looks)
+{
+    bool again = at->n != block.n;
+    item here;
+
+    while (*looks != 0) {
+        --*looks;
+        if (!next_fixed(at, &here))
+            return false;
+        if (here.found && here.type == wanted->type)
+            return pys_rd_is(here.content, wanted->content);
+        if (here.found)
+            continue;
+        if (!again)
+            return false;
+        again = false;
+        *at = block;
+    }
+    return false;
+}
+
+/*
+ * Has the second block the fixed extensions of the first, and no others? In
+ * any order (RFC 8446 4.2), which some clients change. None comes twice: the
+ * first hello was looked at already, the second is going to be.
+ */
 static bool
 exts_compare(pys_rd first, pys_rd second, bool *same)
 {
+    unsigned looks = 4096;
+    pys_rd at = first;
+    pys_rd left = first;
     item a;
     item b;
 
@@ -190,11 +223,11 @@ exts_compare(pys_rd first, pys_rd second, bool *same)
     *same = pys_exts_find(first, PYS_EXT_PRE_SHARED_KEY) ||
         !pys_exts_find(second, PYS_EXT_PRE_SHARED_KEY);
     do {
-        if (!next_fixed(&first, &a) || !next_fixed(&second, &b))
+        if (!next_fixed(&left, &a) || !next_fixed(&second, &b))
             return false;
-        *same = *same && a.found == b.found && a.type == b.type &&
-            pys_rd_is(a.content, b.content);
-    } while (*same && a.found);
+        *same = *same && a.found == b.found &&
+            (!b.found || find_fixed(first, &at, &b, &looks));
+    } while (*same && b.found);
     return true;
 }
 

@@ -97,8 +97,32 @@ SECOND = [
     ),
     other(
         "4.1.2",
-        "extensions in another order",
+        "an extension in the place of another one",
+        bend.both(
+            bend.drop(CH2, m.SIGNATURE_ALGORITHMS), bend.put(CH2, 0x1234, b"")
+        ),
+        (ILLEGAL, MISSING),
+    ),
+    other(
+        "4.1.2",
+        "another order and another content",
+        bend.both(
+            bend.put(CH2, m.SUPPORTED_VERSIONS, b"\x04\x03\x04\x03\x03"),
+            bend.on(CH2, lambda h: h.extensions.reverse()),
+        ),
+    ),
+    # What it costs to compare is bounded.
+    Case(
+        "4.1.2",
+        "very many extensions in another order",
         bend.on(CH2, lambda h: h.extensions.reverse()),
+        ILLEGAL,
+        None,
+        CLEAR,
+        forge={
+            **AGAIN,
+            "extensions": [(0x4000 + i, b"") for i in range(5000)],
+        },
     ),
     other(
         "4.1.2",
@@ -181,6 +205,28 @@ def test_server_given_another_second_client_hello_aborts(case: Case) -> None:
 
 @table(
     [
+        # RFC 8446 4.2: any order; seen of wolfSSL 5.5.
+        Case(
+            "4.2",
+            "extensions in another order",
+            bend.on(CH2, lambda h: h.extensions.reverse()),
+            forge=AGAIN,
+        ),
+        Case(
+            "4.2",
+            "extensions beginning elsewhere",
+            bend.on(CH2, lambda h: h.extensions.append(h.extensions.pop(0))),
+            forge=AGAIN,
+        ),
+        Case(
+            "4.2",
+            "many extensions in the same order",
+            bend.on(CH2, lambda h: None),
+            forge={
+                **AGAIN,
+                "extensions": [(0x4000 + i, b"") for i in range(2000)],
+            },
+        ),
         Case(
             "4.1.2",
             "padding added",
