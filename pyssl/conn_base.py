@@ -286,25 +286,9 @@ class ConnBase(Identities):
     def _exclusive(self, do: Callable[..., T], *arguments: Any) -> T:
         """As _alone, or inside a callback that has both locks."""
         me = get_ident()
-        if self._reader == me or self._writer == me:
-            if self._reader == self._writer:
-                return do(self._alive(), *arguments)
-            self._enter()  # which refuses
-        try:
-            with self._read_lock, self._write_lock:
-                conn = self._conn
-                if conn is None:
-                    self._alive()  # which refuses
-                self._reader = self._writer = me
-                try:
-                    if self._quick_read == QUICK or self._quick_write == QUICK:
-                        self._shut_quick()
-                    return do(conn, *arguments)
-                finally:
-                    self._reader = self._writer = 0
-        finally:
-            if self._rest:
-                self._send_rest()
+        if self._reader == me and self._writer == me:
+            return do(self._alive(), *arguments)
+        return self._alone(do, *arguments)
 
     def _facts(self, get: Callable[[Any], T]) -> T:
         """Run get while nothing can change what was agreed.
