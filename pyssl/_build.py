@@ -5,7 +5,10 @@ the package can be imported here. The parts are functions, since the test
 core (tests/build_core.py) is built from the same list.
 
 PYSSL_LIBCRYPTO=/prefix links that prefix's libcrypto.a, with its symbols
-hidden, in place of the one that pkg-config finds.
+hidden, in place of the one that pkg-config finds. PYSSL_PRIMITIVES=/prefix
+takes the primitives from AWS-LC as wheels/awslc.py builds it: a file of
+csrc/crypto/awslc stands in for the one of the same name in csrc/crypto, and
+libcrypto keeps X.509 and what AWS-LC is not used for.
 """
 
 from __future__ import annotations
@@ -15,12 +18,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import cffi
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = 3  # major version of libcrypto
+SUPPLY = "csrc/crypto/awslc/"  # only with PYSSL_PRIMITIVES
 
 # Ours are for the C we write; cffi's own C is compiled in the same run.
 C_STANDARD = ["-std=c11", "-D_DEFAULT_SOURCE"]
@@ -35,12 +39,14 @@ C_FLAGS_OPT = [
 
 
 class Crypto(NamedTuple):
-    """How to compile and link against libcrypto."""
+    """How to compile and link against libcrypto, and AWS-LC beside it."""
 
-    version: str
+    version: str  # libcrypto's
     include: list[str]
     objects: list[str]
     link: list[str]
+    defines: list[str]
+    supply: str  # "AWS-LC 1.2.3", or "" without
 
 
 def version() -> str:
@@ -61,10 +67,22 @@ def declarations(*headers: str) -> str:
     return "\n".join(lines)
 
 
-def sources() -> list[str]:
-    """List the C files, relative to the root, in a fixed order."""
+def sources(*, awslc: Optional[bool] = None) -> list[str]:
+    """List the C files, relative to the root, in a fixed order.
+
+    Args:
+        awslc: Take those that stand on AWS-LC; PYSSL_PRIMITIVES decides if
+            it is None.
+    """
+    if awslc is None:
+        awslc = bool(os.environ.get("PYSSL_PRIMITIVES"))
     found = (ROOT / "csrc").glob("**/*.c")
-    return sorted(p.relative_to(ROOT).as_posix() for p in found)
+    names = {p.relative_to(ROOT).as_posix() for p in found}
+    theirs = {name for name in names if name.startswith(SUPPLY)}
+    if not awslc:
+        return sorted(names - theirs)
+    folder = SUPPLY.replace("awslc/", "")
+    return sorted(names - {name.replace(SUPPLY, folder) for name in theirs})
 
 
 def headers() -> list[str]:
@@ -74,9 +92,24 @@ def headers() -> list[str]:
 
 
 def crypto() -> Crypto:
-    """Find libcrypto, and refuse one that is too old."""
+    """Find libcrypto, and AWS-LC if it is asked for.
+
+    Errors:
+        RuntimeError: one of them is missing, or libcrypto is too old.
+    """
     prefix = os.environ.get("PYSSL_LIBCRYPTO")
-    found = _crypto_static(Path(prefix)) if prefix else _crypto_shared()
+    found = libcrypto(Path(prefix) if prefix else None)
+    prefix = os.environ.get("PYSSL_PRIMITIVES")
+    return with_awslc(found, Path(prefix)) if prefix else found
+
+
+def libcrypto(prefix: Optional[Path]) -> Crypto:
+    """Find libcrypto alone, and refuse one that is too old.
+
+    Args:
+        prefix: Of a static one; None for the one that pkg-config knows.
+    """
+    found = _crypto_static(prefix) if prefix else _crypto_shared()
     if int(found.version.partition(".")[0]) < OLDEST:
         raise RuntimeError(
             f"pyssl needs libcrypto (OpenSSL) {OLDEST}.0 or later, "
@@ -89,7 +122,8 @@ def _crypto_shared() -> Crypto:
     """Ask pkg-config."""
     include = _pkg_config("--cflags")
     link = _pkg_config("--libs")
-    return Crypto(_pkg_config("--modversion")[0], include, [], link)
+    version = _pkg_config("--modversion")[0]
+    return Crypto(version, include, [], link, ["-DPYS_STATIC=0"], "")
 
 
 def _pkg_config(what: str) -> list[str]:
@@ -131,14 +165,40 @@ def _crypto_static(prefix: Path) -> Crypto:
             re.search(rf"define\s+OPENSSL_VERSION_{part}\s+(\d+)", text)
         ]
     ]
-    link = ["-pthread", "-ldl"]
-    if sys.platform.startswith("linux"):
-        link.append("-Wl,--exclude-libs,ALL")
     return Crypto(
         ".".join(numbers),
         [f"-I{prefix / 'include'}"],
         [str(archives[0])],
-        link,
+        ["-pthread", "-ldl", *_hidden()],
+        ["-DPYS_STATIC=1"],
+        "",
+    )
+
+
+def _hidden() -> list[str]:
+    """Keep the names of static archives inside."""
+    link: list[str] = []
+    if sys.platform.startswith("linux"):
+        link.append("-Wl,--exclude-libs,ALL")
+    return link
+
+
+def with_awslc(found: Crypto, prefix: Path) -> Crypto:
+    """Add the AWS-LC below a prefix that wheels/awslc.py made."""
+    archive = prefix / "lib" / "libawslc.a"
+    version = prefix / "VERSION"
+    if not archive.is_file() or not version.is_file():
+        raise RuntimeError(
+            f"PYSSL_PRIMITIVES={prefix}: wheels/awslc.py has built no AWS-LC "
+            "there"
+        )
+    more = [*_hidden(), "-pthread"]
+    return found._replace(
+        include=[*found.include, f"-I{prefix / 'include'}"],
+        objects=[*found.objects, str(archive)],
+        link=[*found.link, *(one for one in more if one not in found.link)],
+        defines=[*found.defines, "-DPYS_AWSLC=1"],
+        supply=f"AWS-LC {version.read_text('utf-8').strip()}",
     )
 
 
@@ -160,11 +220,13 @@ def make_builder() -> Any:
         sources=sources(),
         depends=headers(),
         include_dirs=["csrc"],
-        define_macros=[
-            ("PYS_VERSION", f'"{version()}"'),
-            ("PYS_STATIC", str(int(bool(found.objects)))),
+        define_macros=[("PYS_VERSION", f'"{version()}"')],
+        extra_compile_args=[
+            *C_FLAGS,
+            *C_FLAGS_OPT,
+            *found.defines,
+            *found.include,
         ],
-        extra_compile_args=[*C_FLAGS, *C_FLAGS_OPT, *found.include],
         extra_objects=found.objects,
         extra_link_args=[*found.link, *export_flags()],
     )

@@ -116,7 +116,7 @@ def _build(folder: Path, variant: str, force: bool) -> None:
         *sanitize,
         "-DPYS_TEST",
         f'-DPYS_VERSION="{recipe.version()}"',
-        f"-DPYS_STATIC={int(bool(found.objects))}",
+        *found.defines,
         f"-I{ROOT / 'csrc'}",
         *found.include,
     ]

@@ -87,11 +87,7 @@ def build(prefix: Optional[Path]) -> tuple[Path, str]:
         The program, and the name of its baseline.
     """
     recipe = build_core.recipe
-    found = (
-        recipe._crypto_shared()
-        if prefix is None
-        else recipe._crypto_static(prefix)
-    )
+    found = recipe.libcrypto(prefix)
     compiler = build_core._compiler()
     kind = " static" if found.objects else ""
     name = f"libcrypto {found.version}{kind}, {made_by(compiler)}"
@@ -102,11 +98,11 @@ def build(prefix: Optional[Path]) -> tuple[Path, str]:
         *recipe.C_FLAGS_OPT,
         "-pthread",
         f'-DPYS_VERSION="{recipe.version()}"',
-        f"-DPYS_STATIC={int(bool(found.objects))}",
+        *found.defines,
         f"-I{build_core.ROOT / 'csrc'}",
         *found.include,
     ]
-    sources = [build_core.ROOT / name for name in recipe.sources()]
+    sources = [build_core.ROOT / name for name in recipe.sources(awslc=False)]
     objects = [
         str(build_core._compile(folder, one, flags, False)[0])
         for one in [*sources, HERE / "guard.c"]

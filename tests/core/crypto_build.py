@@ -111,10 +111,10 @@ def _variant() -> str:
 
 def _inputs() -> list[Path]:
     """List the files that the module is made of."""
-    found = [CSRC / "pys.h", Path(__file__)]
-    for folder in FOLDERS:
-        found += sorted((CSRC / folder).glob("*.[ch]"))
-    return found
+    recipe = build_core.recipe
+    found = [recipe.ROOT / one for one in recipe.headers() + recipe.sources()]
+    mine = [p for p in found if p.relative_to(CSRC).parts[0] in FOLDERS]
+    return [CSRC / "pys.h", Path(__file__), *mine]
 
 
 def _commands(folder: Path, target: Path) -> list[list[str]]:
@@ -128,6 +128,7 @@ def _commands(folder: Path, target: Path) -> list[list[str]]:
         *("-O1", "-g", "-fPIC", "-pthread", "-DPYS_TEST", f"-I{CSRC}"),
         f'-DPYS_VERSION="{build_core.recipe.version()}"',
         *sanitize,
+        *found.defines,
         *found.include,
     ]
     objects: list[str] = []

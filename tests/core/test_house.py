@@ -207,10 +207,38 @@ def test_declarations_are_the_header_without_preprocessor_lines() -> None:
     assert "PYS_IO_DONE = 1" in text
 
 
-def test_sources_are_all_c_files_in_order() -> None:
-    assert recipe.sources() == sorted(
-        f"csrc/{name}" for name in c_files() if name.endswith(".c")
+def test_sources_are_all_c_files_of_a_supply_in_order() -> None:
+    every = {f"csrc/{name}" for name in c_files() if name.endswith(".c")}
+    plain, awslc = recipe.sources(awslc=False), recipe.sources(awslc=True)
+
+    assert plain == sorted(plain)
+    assert awslc == sorted(awslc)
+    assert set(plain) == {n for n in every if not n.startswith(recipe.SUPPLY)}
+    # Each of the supply is in, for what has its name beside the folder.
+    assert every - set(awslc) == {
+        name.replace("/awslc/", "/") for name in every - set(plain)
+    } & set(plain)
+
+
+def test_primitives_come_from_a_prefix_with_awslc(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(
+        "PYSSL_LIBCRYPTO", str(static_prefix(tmp_path / "ssl", 3))
     )
+    monkeypatch.setenv("PYSSL_PRIMITIVES", str(tmp_path))
+    with pytest.raises(RuntimeError, match=r"has built no AWS-LC there"):
+        recipe.crypto()
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "libawslc.a").touch()
+    (tmp_path / "VERSION").write_text("5.12.0\n", "utf-8")
+
+    found = recipe.crypto()
+
+    assert (found.version, found.supply) == ("3.5.7", "AWS-LC 5.12.0")
+    assert found.objects[1:] == [str(tmp_path / "lib" / "libawslc.a")]
+    assert found.defines == ["-DPYS_STATIC=1", "-DPYS_AWSLC=1"]
+    assert found.link.count("-pthread") == 1
 
 
 @pytest.mark.parametrize("version", ["1.1.1w", "1.0.2", "2.9.9"])
@@ -262,6 +290,7 @@ def test_prefix_gives_a_static_libcrypto_with_hidden_symbols(
 ) -> None:
     prefix = static_prefix(tmp_path, 3)
     monkeypatch.setenv("PYSSL_LIBCRYPTO", str(prefix))
+    monkeypatch.delenv("PYSSL_PRIMITIVES", raising=False)
 
     found = recipe.crypto()
 

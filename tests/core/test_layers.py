@@ -189,6 +189,10 @@ def test_libcrypto_is_included_where_it_may_be(name: str) -> None:
     assert not openssl & {"openssl/ssl.h", "openssl/tls1.h", "openssl/ssl3.h"}
     if name.partition("/")[0] not in CRYPTO_FOLDERS:
         assert openssl <= CRYPTO_FILES.get(name, set())
+    # AWS-LC's headers do not go with libcrypto's in one file.
+    if any(one.startswith("awslc/") for one in system):
+        assert name.startswith("crypto/")
+        assert not (openssl and name.startswith("crypto/awslc/"))
 
 
 def floor_of(module: str) -> int | None:

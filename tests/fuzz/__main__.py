@@ -127,8 +127,9 @@ def compile_one(path: Path, mode: list[str], folder: Path) -> Path:
     """Compile a file."""
     name = os.path.relpath(path, ROOT).replace(os.sep, "-")
     obj = folder / "obj" / f"{name}.o"
-    include = recipe.crypto().include
-    run([compiler(), *FLAGS, *mode, *include, "-c", "-o", obj, path])
+    found = recipe.crypto()
+    flags = [*FLAGS, *mode, *found.defines, *found.include]
+    run([compiler(), *flags, "-c", "-o", obj, path])
     return obj
 
 
