@@ -21,6 +21,11 @@ SECRET_MAX = 66
 TAG_LEN = 16
 
 
+def supply() -> str:
+    """Name the library of the primitives, or "" if it is libcrypto."""
+    return str(crypto_build.build_core.recipe.crypto().supply)
+
+
 def vectors(name: str) -> Any:
     """Read one file of tests/vectors."""
     return json.loads((VECTORS / f"{name}.json").read_text("utf-8"))
