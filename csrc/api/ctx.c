@@ -7,6 +7,10 @@ void
 pys_settings_set_number(pys_settings *s, enum pys_number which, int64_t v)
 {
     s->numbers[which] = v;
+    if (which == PYS_OPTIONS || which == PYS_ASKS ||
+        which == PYS_MIN_VERSION || which == PYS_MAX_VERSION ||
+        which == PYS_SECURITY_LEVEL)
+        pys_settings_changed(s);
 }
 
 int64_t
@@ -24,6 +28,7 @@ pys_settings_set_list(pys_settings *s, enum pys_kind kind, const uint16_t *ids,
     if (n != 0)
         memcpy(s->lists[kind].ids, ids, n * sizeof(*ids));
     s->lists[kind].n = n;
+    pys_settings_changed(s);
     return true;
 }
 

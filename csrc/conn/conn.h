@@ -29,10 +29,23 @@ typedef struct pys_list {
     size_t n;
 } pys_list;
 
+enum { PYS_N_ROLES = 2 };
+
+/* What may be used, best first (usable.c); by role where that matters. */
+typedef struct pys_usable {
+    pys_list suites13[PYS_N_ROLES];
+    pys_list suites12[PYS_N_ROLES];
+    pys_list groups;
+    pys_list schemes;
+    uint16_t max[PYS_N_ROLES]; /* version; 0: none */
+    uint16_t min[PYS_N_ROLES];
+} pys_usable;
+
 struct pys_settings {
     atomic_int refs;
     int64_t numbers[PYS_N_NUMBERS];
     pys_list lists[PYS_N_KINDS];
+    pys_usable usable; /* follows from the two above */
     pys_identities ids;
     pys_trust *trust; /* or NULL */
     pys_ticket_keys *tickets; /* or NULL: none are given */
@@ -80,6 +93,9 @@ pys_setting(const pys_settings *s, enum pys_number which, int64_t bits)
 {
     return (s->numbers[which] & bits) != 0;
 }
+
+/* To be called when a number or a list has changed, before anyone asks. */
+void pys_settings_changed(pys_settings *s);
 
 /*
  * Bits of security that the level of SSL_CTX_set_security_level(3) demands.
@@ -422,8 +438,14 @@ pys_is_12(const pys_conn *c)
     return c->version == PYS_TLS1_2;
 }
 
-/* May a suite be offered or chosen on this connection? */
-bool pys_suite_open(const pys_conn *c, const pys_suite *suite);
+/*
+ * Our suites of one version, groups that libcrypto serves, and schemes that
+ * may be used, best first; how many (usable.c).
+ */
+size_t pys_suites_of(const pys_conn *c, uint16_t version,
+    uint16_t out[PYS_LIST_MAX]);
+size_t pys_groups(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
+size_t pys_schemes(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
 
 /*
  * Highest and lowest version that settings allow and that have a suite; 0 if

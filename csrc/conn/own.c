@@ -4,22 +4,6 @@
  */
 #include "conn/own.h"
 
-size_t
-pys_schemes(const pys_settings *s, uint16_t out[PYS_LIST_MAX])
-{
-    const pys_list *list = &s->lists[PYS_KIND_SCHEME];
-    int bits = pys_security_bits(s);
-    size_t n = 0;
-
-    for (size_t i = 0; i < list->n; i++) {
-        const pys_scheme *scheme = pys_scheme_find(list->ids[i]);
-
-        if (scheme != NULL && scheme->strength >= bits)
-            out[n++] = scheme->id;
-    }
-    return n;
-}
-
 /* RFC 8422 5.1.1, 5.3: the client must know the curve of the certificate. */
 static bool
 curve_known(const pys_hs *hs, const pys_key *key)

@@ -27,7 +27,4 @@ int pys_identity_rating(const pys_hs *hs, enum pys_auth auth);
  */
 bool pys_cert_showable(const pys_hs *hs, pys_cert *c);
 
-/* Schemes of the settings that the security level allows, best first. */
-size_t pys_schemes(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
-
 #endif

@@ -30,6 +30,7 @@ settings_defaults(pys_settings *s)
     for (int kind = 0; kind < PYS_N_KINDS; kind++)
         s->lists[kind].n = pys_default_list((enum pys_kind)kind,
             s->lists[kind].ids);
+    pys_settings_changed(s);
 }
 
 /* Takes over the counters, also if it fails. */
@@ -49,14 +50,17 @@ settings_with(pys_counts *counts)
     pys_buf_init(&s->ca_names, UINT16_MAX - 2);
     pys_buf_init(&s->scts, UINT16_MAX);
     pys_buf_init(&s->psk_hint, PYS_PSK_IDENTITY_MAX);
-    settings_defaults(s);
     return s;
 }
 
 pys_settings *
 pys_settings_new(void)
 {
-    return settings_with(pys_counts_new());
+    pys_settings *s = settings_with(pys_counts_new());
+
+    if (s != NULL)
+        settings_defaults(s);
+    return s;
 }
 
 pys_settings *
@@ -96,6 +100,7 @@ pys_settings_own(pys_settings *s)
         return NULL;
     memcpy(copy->numbers, s->numbers, sizeof(s->numbers));
     memcpy(copy->lists, s->lists, sizeof(s->lists));
+    copy->usable = s->usable;
     copy->trust = pys_trust_up_ref(s->trust);
     copy->tickets = pys_ticket_keys_up_ref(s->tickets);
     copy->cache = pys_cache_up_ref(s->cache);
@@ -127,6 +132,7 @@ pys_settings_adopt(pys_settings *s, const pys_settings *from,
     s->trust = pys_trust_up_ref(from->trust);
     s->numbers[PYS_SECURITY_LEVEL] = from->numbers[PYS_SECURITY_LEVEL];
     s->lists[PYS_KIND_SCHEME] = from->lists[PYS_KIND_SCHEME];
+    pys_settings_changed(s);
     /* Sessions stay those of the first context, if it can have any. */
     if (s->tickets == NULL)
         s->tickets = pys_ticket_keys_up_ref(from->tickets);

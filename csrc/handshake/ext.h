@@ -109,14 +109,8 @@ PYS_MUST bool pys_offer_take(pys_hs *hs, enum pys_offer_list which,
 enum { PYS_VERSIONS_MAX = 4 };
 size_t pys_versions(const pys_conn *c, uint16_t out[PYS_VERSIONS_MAX]);
 
-/* Groups of the settings that libcrypto serves, best first (ext_hello.c). */
-size_t pys_groups(const pys_settings *s, uint16_t out[PYS_LIST_MAX]);
-/* Those of them that a client names: of its versions. */
+/* Groups that a client names: of its versions (ext_hello.c). */
 size_t pys_groups_offered(const pys_conn *c, uint16_t out[PYS_LIST_MAX]);
-
-/* Our suites of one version that may be used, best first; how many. */
-size_t pys_suites_of(const pys_conn *c, uint16_t version,
-    uint16_t out[PYS_LIST_MAX]);
 
 /* Our suites of all versions that may be used, the newest version first. */
 size_t pys_suites_offered(const pys_conn *c, uint16_t out[PYS_LIST_MAX]);

@@ -24,22 +24,6 @@ pys_versions(const pys_conn *c, uint16_t out[PYS_VERSIONS_MAX])
 }
 
 size_t
-pys_suites_of(const pys_conn *c, uint16_t version, uint16_t out[PYS_LIST_MAX])
-{
-    const pys_list *list = &c->set->lists[PYS_KIND_SUITE];
-    size_t n = 0;
-
-    for (size_t i = 0; i < list->n; i++) {
-        const pys_suite *suite = pys_suite_find(list->ids[i]);
-
-        if (suite != NULL && suite->version == version &&
-            pys_suite_open(c, suite))
-            out[n++] = suite->id;
-    }
-    return n;
-}
-
-size_t
 pys_suites_offered(const pys_conn *c, uint16_t out[PYS_LIST_MAX])
 {
     uint16_t versions[PYS_VERSIONS_MAX];

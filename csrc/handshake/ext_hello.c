@@ -103,23 +103,6 @@ const pys_ext pys_ext_server_name = {
 /* ---- supported_groups -------------------------------------------------- */
 
 size_t
-pys_groups(const pys_settings *s, uint16_t out[PYS_LIST_MAX])
-{
-    const pys_list *list = &s->lists[PYS_KIND_GROUP];
-    int bits = pys_security_bits(s);
-    size_t n = 0;
-
-    for (size_t i = 0; i < list->n; i++) {
-        const pys_group *group = pys_group_find(list->ids[i]);
-
-        if (group != NULL && group->strength >= bits &&
-            pys_share_has(group->id))
-            out[n++] = group->id;
-    }
-    return n;
-}
-
-size_t
 pys_groups_offered(const pys_conn *c, uint16_t out[PYS_LIST_MAX])
 {
     size_t n = pys_groups(c->set, out);
