@@ -2,59 +2,59 @@
  * Hashes, HMAC (RFC 2104), HKDF (RFC 5869) with the labels of TLS 1.3
  * (RFC 8446 7.1), and random bytes.
  *
- * HMAC is two digest contexts begun with the key, copied for each use:
- * libcrypto's own MAC objects cost several times the hashing itself for the
- * short inputs that TLS has.
+ * HMAC is two digests that have had the key's blocks, and go on from there
+ * at each use: libcrypto's own MAC objects cost several times the hashing
+ * itself for the short inputs that TLS has.
  */
-#include "crypto/crypt_evp.h"
-
-#include <limits.h>
-#include <openssl/rand.h>
+#ifdef PYS_AWSLC
+#include "crypto/awslc/crypt_digest.h"
+#else
+#include "crypto/crypt_digest.h"
+#endif
 
 enum {
-    BLOCK_MAX = 128,    /* block of SHA-384 */
-    LABEL_MAX = 249,    /* a label has 255 bytes with its prefix */
+    BLOCK_MAX = 128,  /* block of SHA-384 */
+    LABEL_MAX = 249,  /* a label has 255 bytes with its prefix */
     CONTEXT_MAX = 255,
     INFO_MAX = 2 + 1 + 255 + 1 + CONTEXT_MAX,
     EXPAND_ROUNDS = 255 /* RFC 5869 2.3 */
 };
 
 typedef struct hash_kind {
-    const char *name;
     size_t len;
     size_t block;
 } hash_kind;
 
-static const hash_kind kinds[] = {
-    [PYS_SHA256] = {.name = "SHA256", .len = 32, .block = 64},
-    [PYS_SHA384] = {.name = "SHA384", .len = 48, .block = 128},
+static const hash_kind kinds[PYS_N_HASHES] = {
+    [PYS_SHA256] = {.len = 32, .block = 64},
+    [PYS_SHA384] = {.len = 48, .block = 128},
 };
 
-static EVP_MD *fetched[PYS_COUNT(kinds)];
 static uint8_t nothing[PYS_COUNT(kinds)][PYS_HASH_MAX];
 
 struct pys_hash {
-    EVP_MD_CTX *ctx;
+    pys_digest running;
     enum pys_hash_alg alg;
-    /* The key of the last HMAC, and its two passes begun, once there is one. */
+    /* The key of the last HMAC and what its blocks left, once it has one. */
     bool keyed;
     enum pys_hash_alg key_alg;
     size_t n_key;
     uint8_t key[BLOCK_MAX];
-    EVP_MD_CTX *inner;
-    EVP_MD_CTX *outer;
+    pys_block inner;
+    pys_block outer;
 };
 
 bool
 pys_hash_start(void)
 {
-    for (size_t i = 0; i < PYS_COUNT(kinds); i++) {
-        fetched[i] = EVP_MD_fetch(NULL, kinds[i].name, NULL);
-        if (fetched[i] == NULL ||
-            EVP_Digest(NULL, 0, nothing[i], NULL, fetched[i], NULL) != 1)
-            return false;
-    }
-    return true;
+    pys_hash *h = pys_digest_start() ? pys_hash_new() : NULL;
+    bool ok = h != NULL;
+
+    for (size_t i = 0; ok && i < PYS_COUNT(kinds); i++)
+        ok = pys_hash_begin(h, (enum pys_hash_alg)i) &&
+            pys_hash_end(h, nothing[i]);
+    pys_hash_free(h);
+    return ok;
 }
 
 size_t
@@ -76,8 +76,7 @@ pys_hash_new(void)
 
     if (h == NULL)
         return NULL;
-    h->ctx = EVP_MD_CTX_new();
-    if (h->ctx == NULL) {
+    if (!pys_digest_make(&h->running)) {
         pys_hash_free(h);
         return NULL;
     }
@@ -89,10 +88,9 @@ pys_hash_free(pys_hash *h)
 {
     if (h == NULL)
         return;
-    /* libcrypto erases what a context held. */
-    EVP_MD_CTX_free(h->ctx);
-    EVP_MD_CTX_free(h->inner);
-    EVP_MD_CTX_free(h->outer);
+    pys_digest_drop(&h->running);
+    pys_block_drop(&h->inner);
+    pys_block_drop(&h->outer);
     pys_free_secret(h, sizeof(*h));
 }
 
@@ -100,60 +98,50 @@ bool
 pys_hash_begin(pys_hash *h, enum pys_hash_alg alg)
 {
     h->alg = alg;
-    return EVP_DigestInit_ex2(h->ctx, fetched[alg], NULL) == 1;
+    return pys_digest_begin(&h->running, alg);
 }
 
 bool
 pys_hash_add(pys_hash *h, pys_rd bytes)
 {
-    return bytes.n == 0 || EVP_DigestUpdate(h->ctx, bytes.p, bytes.n) == 1;
+    return bytes.n == 0 || pys_digest_add(&h->running, h->alg, bytes);
 }
 
 bool
 pys_hash_end(pys_hash *h, uint8_t *out)
 {
-    return EVP_DigestFinal_ex(h->ctx, out, NULL) == 1;
+    return pys_digest_end(&h->running, h->alg, out);
 }
 
 bool
 pys_hash_peek(pys_hash *h, pys_hash *scratch, uint8_t *out)
 {
-    scratch->alg = h->alg;
-    return EVP_MD_CTX_copy_ex(scratch->ctx, h->ctx) == 1 &&
-        pys_hash_end(scratch, out);
+    return pys_hash_fork(h, scratch) && pys_hash_end(scratch, out);
 }
 
 bool
 pys_hash_fork(const pys_hash *h, pys_hash *to)
 {
     to->alg = h->alg;
-    return EVP_MD_CTX_copy_ex(to->ctx, h->ctx) == 1;
+    return pys_digest_copy(&to->running, h->alg, &h->running);
 }
 
-/* Begins one of the two passes of RFC 2104 with the key in a whole block. */
+/* Gives both passes of RFC 2104 the key, which stands in a whole block. */
 static bool
-pass_begin(EVP_MD_CTX *ctx, enum pys_hash_alg alg, const uint8_t *block,
-    uint8_t with)
+passes_begin(pys_hash *h, enum pys_hash_alg alg)
 {
+    size_t n = kinds[alg].block;
     uint8_t pad[BLOCK_MAX];
     bool ok;
 
     for (size_t i = 0; i < BLOCK_MAX; i++)
-        pad[i] = block[i] ^ with;
-    ok = EVP_DigestInit_ex2(ctx, fetched[alg], NULL) == 1 &&
-        EVP_DigestUpdate(ctx, pad, kinds[alg].block) == 1;
+        pad[i] = h->key[i] ^ 0x36;
+    ok = pys_block_begin(&h->inner, &h->running, alg, pys_rd_of(pad, n));
+    for (size_t i = 0; i < BLOCK_MAX; i++)
+        pad[i] ^= 0x36 ^ 0x5c;
+    ok = ok && pys_block_begin(&h->outer, &h->running, alg, pys_rd_of(pad, n));
     pys_wipe(pad, sizeof(pad));
     return ok;
-}
-
-static bool
-passes_made(pys_hash *h)
-{
-    if (h->inner == NULL)
-        h->inner = EVP_MD_CTX_new();
-    if (h->outer == NULL)
-        h->outer = EVP_MD_CTX_new();
-    return h->inner != NULL && h->outer != NULL;
 }
 
 static bool
@@ -164,30 +152,33 @@ keyed_with(const pys_hash *h, enum pys_hash_alg alg, pys_rd key)
 }
 
 /*
- * Begins both passes with the key, unless they are: the key schedule derives
+ * Gives both passes the key, unless they have it: the key schedule derives
  * several labels from one key, whose two blocks are half of the work.
  */
 static bool
 hmac_key(pys_hash *h, enum pys_hash_alg alg, pys_rd key)
 {
-    uint8_t digest[PYS_HASH_MAX];
-    bool ok = true;
+    if (keyed_with(h, alg, key))
+        return true;
+    pys_wipe(h->key, sizeof(h->key));
+    if (key.n != 0)
+        memcpy(h->key, key.p, key.n);
+    h->keyed = passes_begin(h, alg);
+    h->key_alg = alg;
+    h->n_key = key.n;
+    return h->keyed;
+}
 
-    if (key.n > kinds[alg].block) {
-        ok = pys_hash_begin(h, alg) && pys_hash_add(h, key) &&
-            pys_hash_end(h, digest);
-        key = pys_rd_of(digest, kinds[alg].len);
-    }
-    if (ok && !keyed_with(h, alg, key)) {
-        pys_wipe(h->key, sizeof(h->key));
-        if (key.n != 0)
-            memcpy(h->key, key.p, key.n);
-        ok = passes_made(h) && pass_begin(h->inner, alg, h->key, 0x36) &&
-            pass_begin(h->outer, alg, h->key, 0x5c);
-        h->keyed = ok;
-        h->key_alg = alg;
-        h->n_key = key.n;
-    }
+/* RFC 2104 2: a key that is longer than a block is hashed first. */
+static bool
+hmac_long_key(pys_hash *h, enum pys_hash_alg alg, pys_rd key)
+{
+    uint8_t digest[PYS_HASH_MAX];
+    bool ok;
+
+    ok = pys_hash_begin(h, alg) && pys_hash_add(h, key) &&
+        pys_hash_end(h, digest) &&
+        hmac_key(h, alg, pys_rd_of(digest, kinds[alg].len));
     pys_wipe(digest, sizeof(digest));
     return ok;
 }
@@ -195,9 +186,8 @@ hmac_key(pys_hash *h, enum pys_hash_alg alg, pys_rd key)
 bool
 pys_hmac_prime(pys_hash *scratch, const pys_hash *from)
 {
-    scratch->keyed = passes_made(scratch) &&
-        EVP_MD_CTX_copy_ex(scratch->inner, from->inner) == 1 &&
-        EVP_MD_CTX_copy_ex(scratch->outer, from->outer) == 1;
+    scratch->keyed = pys_block_copy(&scratch->inner, &from->inner) &&
+        pys_block_copy(&scratch->outer, &from->outer);
     scratch->key_alg = from->key_alg;
     scratch->n_key = from->n_key;
     memcpy(scratch->key, from->key, sizeof(scratch->key));
@@ -207,19 +197,23 @@ pys_hmac_prime(pys_hash *scratch, const pys_hash *from)
 static bool
 hmac_begin(pys_hash *h, enum pys_hash_alg alg, pys_rd key)
 {
+    bool ok = key.n > kinds[alg].block ? hmac_long_key(h, alg, key) :
+                                         hmac_key(h, alg, key);
+
     h->alg = alg;
-    return hmac_key(h, alg, key) && EVP_MD_CTX_copy_ex(h->ctx, h->inner) == 1;
+    return ok && pys_digest_resume(&h->running, alg, &h->inner);
 }
 
 static bool
 hmac_end(pys_hash *h, uint8_t *out)
 {
+    size_t n = kinds[h->alg].len;
     uint8_t inner[PYS_HASH_MAX];
     bool ok;
 
-    ok = pys_hash_end(h, inner) && EVP_MD_CTX_copy_ex(h->ctx, h->outer) == 1 &&
-        pys_hash_add(h, pys_rd_of(inner, kinds[h->alg].len)) &&
-        pys_hash_end(h, out);
+    ok = pys_hash_end(h, inner) &&
+        pys_digest_close(&h->running, h->alg, &h->outer, pys_rd_of(inner, n),
+            out);
     pys_wipe(inner, sizeof(inner));
     return ok;
 }
@@ -240,31 +234,37 @@ pys_hkdf_extract(pys_hash *scratch, enum pys_hash_alg alg, pys_rd salt,
     return pys_hmac(scratch, alg, salt, ikm, out);
 }
 
-/* RFC 5869 2.3: T(i) = HMAC(prk, T(i - 1) | info | i). */
+/*
+ * RFC 5869 2.3: T(i) = HMAC(prk, T(i - 1) | info | i). The last byte of info
+ * is the place of i.
+ */
 static bool
 expand(pys_hash *scratch, enum pys_hash_alg alg, const uint8_t *prk,
-    pys_rd info, uint8_t *out, size_t n)
+    uint8_t *info, size_t n_info, uint8_t *out, size_t n)
 {
     size_t len = kinds[alg].len;
-    pys_rd key = pys_rd_of(prk, len);
     pys_rd last = pys_rd_of(NULL, 0);
     uint8_t block[PYS_HASH_MAX];
-    size_t done = 0;
     bool ok = n <= EXPAND_ROUNDS * len;
 
-    for (uint8_t i = 1; ok && done < n; i++) {
-        size_t part = n - done < len ? n - done : len;
+    info[n_info - 1] = 0;
+    while (ok && n != 0) {
+        size_t part = n < len ? n : len;
+        uint8_t *to = n < len ? block : out;
 
-        ok = hmac_begin(scratch, alg, key) && pys_hash_add(scratch, last) &&
-            pys_hash_add(scratch, info) &&
-            pys_hash_add(scratch, pys_rd_of(&i, 1)) &&
-            hmac_end(scratch, block);
-        if (ok)
-            memcpy(out + done, block, part);
-        last = pys_rd_of(block, len);
-        done += part;
+        info[n_info - 1]++;
+        ok = hmac_begin(scratch, alg, pys_rd_of(prk, len)) &&
+            pys_hash_add(scratch, last) &&
+            pys_hash_add(scratch, pys_rd_of(info, n_info)) &&
+            hmac_end(scratch, to);
+        if (ok && to == block) {
+            memcpy(out, block, part);
+            pys_wipe(block, sizeof(block));
+        }
+        last = pys_rd_of(to, len);
+        out += part;
+        n -= part;
     }
-    pys_wipe(block, sizeof(block));
     return ok;
 }
 
@@ -272,34 +272,44 @@ bool
 pys_hkdf_expand(pys_hash *scratch, enum pys_hash_alg alg, const uint8_t *prk,
     pys_rd info, pys_buf *out, size_t n)
 {
-    if (!pys_buf_reserve(out, n) ||
-        !expand(scratch, alg, prk, info, pys_buf_tail(out), n))
-        return false;
-    pys_buf_added(out, n);
-    return true;
+    pys_buf text;
+    bool ok;
+
+    pys_buf_init(&text, info.n + 1);
+    ok = pys_buf_reserve(&text, info.n + 1) &&
+        pys_buf_add(&text, info.p, info.n) && pys_buf_add(&text, "", 1) &&
+        pys_buf_reserve(out, n) &&
+        expand(scratch, alg, prk, pys_buf_head(&text), info.n + 1,
+            pys_buf_tail(out), n);
+    if (ok)
+        pys_buf_added(out, n);
+    pys_buf_wipe(&text);
+    return ok;
 }
 
 bool
 pys_expand_label(pys_hash *scratch, const pys_label *what, uint8_t *out,
     size_t n)
 {
-    uint8_t room[INFO_MAX];
-    /* Room of its own from the start: this buffer never allocates. */
-    pys_buf info = {.data = room, .cap = sizeof(room), .limit = sizeof(room)};
-    pys_wr w = pys_wr_to(&info);
-    size_t at;
+    static const uint8_t prefix[] = {'t', 'l', 's', '1', '3', ' '};
+    uint8_t info[INFO_MAX + 1];
+    size_t n_label = sizeof(prefix) + what->n_label;
+    uint8_t *at = info + 3;
 
     if (what->n_label > LABEL_MAX || what->context.n > CONTEXT_MAX ||
         n > UINT16_MAX)
         return false;
-    pys_wr_u16(&w, (unsigned)n);
-    at = pys_wr_open8(&w);
-    pys_wr_bytes(&w, "tls13 ", 6);
-    pys_wr_bytes(&w, what->label, what->n_label);
-    pys_wr_close8(&w, at);
-    pys_wr_vec8(&w, what->context);
-    return pys_wr_ok(&w) &&
-        expand(scratch, what->alg, what->secret, pys_rd_buf(&info), out, n);
+    pys_put_u16(info, (unsigned)n);
+    info[2] = (uint8_t)n_label;
+    memcpy(at, prefix, sizeof(prefix));
+    memcpy(at + sizeof(prefix), what->label, what->n_label);
+    at += n_label;
+    *at++ = (uint8_t)what->context.n;
+    if (what->context.n != 0)
+        memcpy(at, what->context.p, what->context.n);
+    at += what->context.n + 1;
+    return expand(scratch, what->alg, what->secret, info, (size_t)(at - info),
+        out, n);
 }
 
 bool
@@ -311,5 +321,5 @@ pys_random(uint8_t *out, size_t n)
     out += taken;
     n -= taken;
 #endif
-    return n <= INT_MAX && (n == 0 || RAND_bytes(out, (int)n) == 1);
+    return n == 0 || pys_digest_random(out, n);
 }

@@ -76,6 +76,24 @@ class Aead:
             return None
         return bytes(self.core.ffi.buffer(out, n + TAG_LEN))
 
+    def seal_beside(
+        self, nonce: bytes, ad: bytes, text: bytes, tail: bytes
+    ) -> bytes | None:
+        """Seal from elsewhere, with the tail in its place."""
+        n = len(text) + len(tail)
+        out = self.core.ffi.new(
+            "uint8_t[]", bytes(len(text)) + tail + bytes(16)
+        )
+        end = self.core.ffi.new(
+            "pys_rd *", {"p": out + len(text), "n": len(tail)}
+        )[0]
+        a, head = self.core.rd(ad), self.core.rd(text)
+        if not self.core.lib.pys_aead_seal(
+            self.raw, nonce, a.rd, head.rd, end, out
+        ):
+            return None
+        return bytes(self.core.ffi.buffer(out, n + TAG_LEN))
+
     def open(self, nonce: bytes, ad: bytes, sealed: bytes) -> bytes | None:
         """Open in place; what does not verify must leave zeros behind."""
         out = self.core.ffi.new("uint8_t[]", sealed + b"\0")
@@ -90,6 +108,26 @@ class Aead:
             assert text == bytes(n)
             return None
         return text
+
+    def open_apart(
+        self, nonce: bytes, ad: bytes, sealed: bytes
+    ) -> bytes | None:
+        """Open beside, the last byte apart; there is no room for it."""
+        ffi = self.core.ffi
+        n = max(len(sealed) - TAG_LEN, 0)
+        out = ffi.new("uint8_t[]", b"\xaa" * (n + 1))
+        last = ffi.new("uint8_t *", 0xAA)
+        a, rd = self.core.rd(ad), self.core.rd(sealed)
+        ok = self.core.lib.pys_aead_open(
+            self.raw, nonce, a.rd, rd.rd, out, last
+        )
+        kept = max(n - 1, 0)
+        text = bytes(ffi.buffer(out, kept))
+        assert bytes(ffi.buffer(out, n + 1))[kept:] == b"\xaa" * (n + 1 - kept)
+        if not ok:
+            assert (text, last[0]) == (bytes(kept), 0)
+            return None
+        return text + bytes(last[0:1]) if n != 0 else text
 
 
 class Share:

@@ -60,6 +60,35 @@ def test_seal_of_text_and_tail_is_one_aead_call(
     assert core.aead(alg, key, False).open(nonce, ad, sealed) == text + tail
 
 
+@clause("RFC 8446 5.2", "the inner type is none of the caller's")
+@pytest.mark.parametrize("alg", KINDS)
+def test_last_byte_is_opened_apart(core, alg) -> None:
+    sealer = core.aead(alg, _key(alg), True)
+    opener = core.aead(alg, _key(alg), False)
+
+    for n in [*range(70), 1000, 1 << 14, (1 << 14) + 1]:
+        text = bytes(i & 255 for i in range(n))
+        sealed = sealer.seal(NONCE, HEAD, text)
+        assert opener.open_apart(NONCE, HEAD, sealed) == text
+        bad = sealed[:-1] + bytes([sealed[-1] ^ 1])
+        assert opener.open_apart(NONCE, HEAD, bad) is None
+        assert opener.open(NONCE, HEAD, sealed) == text
+
+
+@clause("RFC 8446 5.4")
+@pytest.mark.parametrize("alg", KINDS)
+@pytest.mark.parametrize("n", [0, 1, 15, 1007, 1008, 1009, 2048, 9000])
+@pytest.mark.parametrize("pad", [1, 2, 16, 17, 300, 5000])
+def test_tail_may_stand_where_its_ciphertext_comes(core, alg, n, pad) -> None:
+    text, tail = bytes(range(256)) * 36, b"\x17" + bytes(pad - 1)
+    sealer = core.aead(alg, _key(alg), True)
+
+    sealed = sealer.seal_beside(NONCE, HEAD, text[:n], tail)
+
+    fresh = KINDS[alg][1](_key(alg))
+    assert sealed == fresh.encrypt(NONCE, text[:n] + tail, HEAD)
+
+
 @clause("RFC 8446 5.2")
 @pytest.mark.parametrize("alg", KINDS)
 def test_record_of_the_largest_size_is_sealed_and_opened(core, alg) -> None:

@@ -97,7 +97,7 @@ SCENARIOS: dict[str, tuple[Scenario, int]] = {
     "aead": (_aead, 1),
     "key": (_key, 1),
     "transcript": (_transcript, 4),
-    "expand": (_expand, 1),
+    "expand": (_expand, 2),
     "x25519": (_exchange(X25519), 3),
     "p256": (_exchange(P256), 3),
     "p384": (_exchange(P384), 3),
