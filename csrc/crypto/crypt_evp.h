@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "crypto/crypt_part.h"
+#include "crypto/suite.h"
 
 struct pys_key {
     EVP_PKEY *pkey;
@@ -16,10 +17,48 @@ struct pys_key {
     /* Begun by hash, PSS or not, to sign or to verify; or NULL. */
     _Atomic(EVP_MD_CTX *) ready[3 * 2 * 2];
     atomic_int refs;
+#ifdef PYS_AWSLC
+    _Atomic(struct pys_curve *) curve; /* the same key for AWS-LC, or NULL */
+    atomic_bool stays;                 /* AWS-LC cannot have it */
+#endif
 };
 
 /* Takes over pkey's reference also on failure; NULL if memory is short. */
 PYS_MUST pys_key *pys_key_of(EVP_PKEY *pkey);
+
+/*
+ * Another library's signatures (crypto/awslc/crypt_export.c): false leaves the
+ * key to EVP, else *ok is the outcome.
+ */
+#ifdef PYS_AWSLC
+PYS_MUST bool pys_curve_signs(pys_key *k, const pys_scheme *s, pys_rd data,
+    uint8_t *sig, size_t *n, bool *ok);
+PYS_MUST bool pys_curve_verifies(pys_key *k, const pys_scheme *s, pys_rd data,
+    pys_rd sig, bool *ok);
+void pys_curve_drop(pys_key *k);
+#else
+static inline bool
+pys_curve_signs(pys_key *k, const pys_scheme *s, pys_rd data, uint8_t *sig,
+    size_t *n, bool *ok)
+{
+    (void)k, (void)s, (void)data, (void)sig, (void)n, (void)ok;
+    return false;
+}
+
+static inline bool
+pys_curve_verifies(pys_key *k, const pys_scheme *s, pys_rd data, pys_rd sig,
+    bool *ok)
+{
+    (void)k, (void)s, (void)data, (void)sig, (void)ok;
+    return false;
+}
+
+static inline void
+pys_curve_drop(pys_key *k)
+{
+    (void)k;
+}
+#endif
 
 #ifdef PYS_TEST
 /* Keys from fixed private bytes, and an encapsulation with fixed ones. */

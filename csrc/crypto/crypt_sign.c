@@ -106,6 +106,7 @@ pys_key_free(pys_key *k)
         return;
     for (size_t i = 0; i < PYS_COUNT(k->ready); i++)
         EVP_MD_CTX_free(atomic_load(&k->ready[i]));
+    pys_curve_drop(k);
     EVP_PKEY_free(k->pkey);
     pys_free(k);
 }
@@ -228,6 +229,8 @@ pys_sign(pys_key *k, uint16_t scheme, pys_rd data, uint8_t *sig, size_t *n)
     if (s == NULL || !type_fits(s, k) ||
         EVP_PKEY_get_size(k->pkey) > PYS_SIG_MAX)
         return false;
+    if (pys_curve_signs(k, s, data, sig, n, &ok))
+        return ok;
     ctx = begin(k, s, SIGN);
     ok = ctx != NULL && EVP_DigestSign(ctx, sig, n, data.p, data.n) == 1;
     EVP_MD_CTX_free(ctx);
@@ -244,6 +247,8 @@ pys_verify(pys_key *k, uint16_t scheme, pys_rd data, pys_rd sig)
 
     if (s == NULL || !type_fits(s, k))
         return false;
+    if (pys_curve_verifies(k, s, data, sig, &ok))
+        return ok;
     ctx = begin(k, s, VERIFY);
     ok = ctx != NULL &&
         EVP_DigestVerify(ctx, sig.p, sig.n, data.p, data.n) == 1;

@@ -52,7 +52,10 @@ void pys_key_free(pys_key *k);
 HELPERS = """
 pys_key *test_private_key(const uint8_t *p, size_t n);
 pys_key *test_public_key(const uint8_t *p, size_t n);
+pys_key *test_held_key(const uint8_t *p, size_t n);
+size_t test_n_held(void);
 size_t test_drop_errors(void);
+size_t test_n_errors_beside(void);
 """
 HELPERS_C = """
 #include <openssl/err.h>
@@ -73,6 +76,47 @@ test_public_key(const uint8_t *p, size_t n)
     return pkey != NULL ? pys_key_of(pkey) : NULL;
 }
 
+static EC_KEY *held;
+static size_t n_held;
+
+static int
+held_sign(int type, const unsigned char *dgst, int n, unsigned char *sig,
+    unsigned int *n_sig, const BIGNUM *k, const BIGNUM *r, EC_KEY *facade)
+{
+    n_held++;
+    return ECDSA_sign_ex(type, dgst, n, sig, n_sig, k, r, held);
+}
+
+/* A key that signs for us and never shows its private half, as a token's. */
+static pys_key *
+test_held_key(const uint8_t *p, size_t n)
+{
+    static EC_KEY_METHOD *method;
+    EVP_PKEY *real = d2i_AutoPrivateKey_ex(NULL, &p, (long)n, NULL, NULL);
+    EVP_PKEY *pkey = EVP_PKEY_new();
+    EC_KEY *facade;
+
+    if (method == NULL) {
+        method = EC_KEY_METHOD_new(EC_KEY_OpenSSL());
+        EC_KEY_METHOD_set_sign(method, held_sign, NULL, NULL);
+    }
+    EC_KEY_free(held);
+    held = EVP_PKEY_get1_EC_KEY(real);
+    EVP_PKEY_free(real);
+    facade = EC_KEY_new();
+    EC_KEY_set_method(facade, method);
+    EC_KEY_set_group(facade, EC_KEY_get0_group(held));
+    EC_KEY_set_public_key(facade, EC_KEY_get0_public_key(held));
+    EVP_PKEY_assign_EC_KEY(pkey, facade);
+    return pys_key_of(pkey);
+}
+
+static size_t
+test_n_held(void)
+{
+    return n_held;
+}
+
 static size_t
 test_drop_errors(void)
 {
@@ -80,6 +124,23 @@ test_drop_errors(void)
 
     while (ERR_get_error() != 0)
         n++;
+    return n;
+}
+
+/* What is left in the queue of the library of the primitives. */
+#ifdef PYS_AWSLC
+#include <awslc/boringssl_prefix_symbols.h>
+uint32_t ERR_get_error(void);
+#endif
+static size_t
+test_n_errors_beside(void)
+{
+    size_t n = 0;
+
+#ifdef PYS_AWSLC
+    while (ERR_get_error() != 0)
+        n++;
+#endif
     return n;
 }
 """
