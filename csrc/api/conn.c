@@ -24,20 +24,6 @@ conn_init_bufs(pys_conn *c)
     pys_buf_init(&c->keylog_line, 512);
 }
 
-pys_conn *
-pys_conn_new(pys_settings *s)
-{
-    pys_conn *c = pys_alloc(sizeof(*c));
-
-    if (c == NULL)
-        return NULL;
-    c->set = pys_settings_up_ref(s);
-    c->role = PYS_NO_ROLE;
-    conn_init_bufs(c);
-    pys_conn_clear(c);
-    return c;
-}
-
 static void
 drop_peer(pys_conn *c)
 {
@@ -52,13 +38,42 @@ drop_peer(pys_conn *c)
         pys_buf_wipe(&c->server_name);
 }
 
+/* How a connection starts, where that is not all zeros. */
+static void
+conn_start(pys_conn *c)
+{
+    c->flow[PYS_IN].want = PYS_NOTHING;
+    c->flow[PYS_OUT].want = PYS_NOTHING;
+    c->first_record = true;
+    c->send_max = PYS_PLAIN_MAX;
+    c->verify_depth = -1;
+    atomic_store(&c->misuse, 0);
+    pys_fault_init(&c->fault);
+    atomic_flag_clear(&c->faulted);
+    atomic_store(&c->phase, PYS_BEFORE);
+    atomic_store(&c->state, PYS_ST_BEFORE);
+}
+
+pys_conn *
+pys_conn_new(pys_settings *s)
+{
+    pys_conn *c = pys_alloc(sizeof(*c));
+
+    if (c == NULL)
+        return NULL;
+    c->set = pys_settings_up_ref(s);
+    c->role = PYS_NO_ROLE;
+    conn_init_bufs(c);
+    conn_start(c);
+    return c;
+}
+
 static void
 half_clear(pys_flow *flow)
 {
     pys_protect_wipe(&flow->protect);
     pys_wipe(flow->secret, sizeof(flow->secret));
     pys_buf_wipe(&flow->buf);
-    flow->want = PYS_NOTHING;
     flow->err = 0;
     flow->bio_fault = 0;
     flow->ended = false;
@@ -68,7 +83,6 @@ half_clear(pys_flow *flow)
 static void
 clear_counters(pys_conn *c)
 {
-    atomic_store(&c->misuse, 0);
     c->plain = pys_rd_of(NULL, 0);
     c->plain_raw = 0;
     c->n_empty = 0;
@@ -79,17 +93,20 @@ clear_counters(pys_conn *c)
     if (c->early != NULL)
         pys_free_secret(c->early, sizeof(*c->early));
     c->early = NULL;
-    c->first_record = true;
     c->failing = false;
     c->w_open = false;
     c->w_buf = NULL;
-    c->send_max = PYS_PLAIN_MAX;
     c->version = 0;
     c->suite = NULL;
     c->group = 0;
     c->own_scheme = 0;
     c->peer_scheme = 0;
     c->retried = false;
+    atomic_store(&c->closing, 0);
+    atomic_store(&c->update_due, 0);
+    atomic_store(&c->refuse_due, 0);
+    atomic_store(&c->alert_due, 0);
+    atomic_store(&c->n_pending, 0);
 }
 
 void
@@ -120,15 +137,7 @@ pys_conn_clear(pys_conn *c)
     pys_buf_wipe(&c->keylog);
     pys_buf_wipe(&c->keylog_line);
     pys_watch_clear(c->watch);
-    pys_fault_init(&c->fault);
-    atomic_flag_clear(&c->faulted);
-    atomic_store(&c->phase, PYS_BEFORE);
-    atomic_store(&c->state, PYS_ST_BEFORE);
-    atomic_store(&c->closing, 0);
-    atomic_store(&c->update_due, 0);
-    atomic_store(&c->refuse_due, 0);
-    atomic_store(&c->alert_due, 0);
-    atomic_store(&c->n_pending, 0);
+    conn_start(c);
 }
 
 void
@@ -173,7 +182,11 @@ pys_conn_set_bio(pys_conn *c, pys_bio *rbio, pys_bio *wbio)
 void
 pys_conn_set_role(pys_conn *c, enum pys_role role)
 {
-    pys_conn_clear(c);
+    /* Nothing goes over the wire before there is a role. */
+    if (c->role == PYS_NO_ROLE)
+        conn_start(c);
+    else
+        pys_conn_clear(c);
     c->role = role;
 }
 

@@ -293,22 +293,26 @@ pys_conn_peer_ca_names(const pys_conn *c, size_t *n)
 }
 
 static const uint8_t *
-offer(const pys_buf *list, size_t *n)
+offer(const pys_offers *o, pys_span list, size_t *n)
 {
-    *n = list == NULL ? 0 : pys_buf_size(list);
-    return list == NULL ? NULL : pys_buf_head(list);
+    *n = list.n;
+    return pys_offers_list(o, list).p;
 }
 
 const uint8_t *
 pys_conn_peer_offer(const pys_conn *c, enum pys_offer_list which, size_t *n)
 {
-    return offer(c->offers == NULL ? NULL : &c->offers->peer[which], n);
+    pys_offers *o = c->offers;
+
+    return offer(o, o == NULL ? (pys_span){0} : o->peer[which], n);
 }
 
 const uint8_t *
 pys_conn_own_offer(const pys_conn *c, enum pys_offer_list which, size_t *n)
 {
-    return offer(c->offers == NULL ? NULL : &c->offers->own[which], n);
+    pys_offers *o = c->offers;
+
+    return offer(o, o == NULL ? (pys_span){0} : o->own[which], n);
 }
 
 /* RFC 5705 4: no context and an empty one differ. */

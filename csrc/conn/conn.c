@@ -5,6 +5,9 @@
 #include "conn/notice.h"
 #include "conn/pad.h"
 
+/* Two hellos of the longest, ours and theirs; what most pairs need. */
+enum { OFFERS_MAX = 1 << 20, OFFERS_USUAL = 512 };
+
 bool
 pys_fail_after(pys_conn *c, const pys_fault *first, int alert, unsigned reason)
 {
@@ -225,18 +228,26 @@ hs_init_bufs(pys_hs *hs)
     pys_buf_init(&hs->peer_schemes_cert, UINT16_MAX);
 }
 
+/* Begins anew where an authentication follows the handshake. */
 static bool
-offers_new(pys_conn *c)
+offers_begin(pys_conn *c)
 {
-    if (c->offers != NULL)
-        return true;
+    pys_offers_drop(c);
     c->offers = pys_alloc(sizeof(*c->offers));
     if (c->offers == NULL)
         return false;
-    for (size_t i = 0; i < PYS_N_OFFERS; i++) {
-        pys_buf_init(&c->offers->own[i], UINT16_MAX);
-        pys_buf_init(&c->offers->peer[i], UINT16_MAX);
-    }
+    pys_buf_init(&c->offers->bytes, OFFERS_MAX);
+    return pys_buf_reserve(&c->offers->bytes, OFFERS_USUAL);
+}
+
+bool
+pys_offers_put(pys_offers *o, pys_span *list, pys_rd bytes)
+{
+    size_t at = pys_buf_size(&o->bytes);
+
+    if (!pys_buf_add(&o->bytes, bytes.p, bytes.n))
+        return false;
+    *list = (pys_span){.at = at, .n = bytes.n};
     return true;
 }
 
@@ -245,10 +256,7 @@ pys_offers_drop(pys_conn *c)
 {
     if (c->offers == NULL)
         return;
-    for (size_t i = 0; i < PYS_N_OFFERS; i++) {
-        pys_buf_wipe(&c->offers->own[i]);
-        pys_buf_wipe(&c->offers->peer[i]);
-    }
+    pys_buf_drop(&c->offers->bytes);
     pys_free(c->offers);
     c->offers = NULL;
 }
@@ -258,7 +266,7 @@ pys_hs_new(pys_conn *c)
 {
     pys_hs *hs;
 
-    if (!offers_new(c))
+    if (!offers_begin(c))
         return NULL;
     hs = pys_alloc(sizeof(*hs));
     if (hs == NULL)

@@ -269,10 +269,15 @@ typedef struct pys_proofs {
     pys_buf scts;   /* client: received */
 } pys_proofs;
 
-/* Lists as they went over the wire. */
+/* Lists as they went over the wire, one behind the other. */
+typedef struct pys_span {
+    size_t at; /* inside of bytes */
+    size_t n;
+} pys_span;
 typedef struct pys_offers {
-    pys_buf own[PYS_N_OFFERS];
-    pys_buf peer[PYS_N_OFFERS];
+    pys_buf bytes;
+    pys_span own[PYS_N_OFFERS];
+    pys_span peer[PYS_N_OFFERS];
 } pys_offers;
 
 /* One direction of I/O. A thread that reads owns one, a writer the other. */
@@ -508,11 +513,30 @@ void pys_post_free(pys_conn *c);
 PYS_MUST pys_hs *pys_hs_new(pys_conn *c);
 void pys_hs_free(pys_hs *hs);
 
-/* A list that the peer sent, raw. */
+/* Puts a list in place of the one there; false if memory is short. */
+PYS_MUST bool pys_offers_put(pys_offers *o, pys_span *list, pys_rd bytes);
+
+static inline pys_rd
+pys_offers_list(const pys_offers *o, pys_span list)
+{
+    return list.n == 0 ? pys_rd_of(NULL, 0) :
+                         pys_rd_of(pys_buf_head(&o->bytes) + list.at, list.n);
+}
+
+/*
+ * Lists that the peer sent and that we did, raw: until the next one is put
+ * or taken.
+ */
 static inline pys_rd
 pys_offered(const pys_hs *hs, enum pys_offer_list which)
 {
-    return pys_rd_buf(&hs->conn->offers->peer[which]);
+    return pys_offers_list(hs->conn->offers, hs->conn->offers->peer[which]);
+}
+
+static inline pys_rd
+pys_offered_own(const pys_hs *hs, enum pys_offer_list which)
+{
+    return pys_offers_list(hs->conn->offers, hs->conn->offers->own[which]);
 }
 
 #endif

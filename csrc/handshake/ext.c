@@ -61,6 +61,7 @@ enum { REQUESTS = PYS_IN_CH | PYS_IN_CR };
 /* What a block holds: bits and contents by row. */
 typedef struct contents {
     uint32_t got;
+    bool unknown; /* there was a type without a row */
     pys_rd of[N_ROWS];
 } contents;
 
@@ -150,12 +151,24 @@ place_check(pys_conn *c, pys_where where, uint32_t asked, size_t i)
     return true;
 }
 
+/* RFC 8446 4.2: one of a type, unknown types too. *unknown: seen, if any. */
+static bool
+first_of_type(size_t i, uint16_t type, contents *found, pys_ids *unknown)
+{
+    if (i < N_ROWS)
+        return (found->got & row_bit(i)) == 0;
+    if (!found->unknown)
+        *unknown = (pys_ids){{0}};
+    found->unknown = true;
+    return pys_ids_add(unknown, type);
+}
+
 /* The shape of the block; asked holds the bits of what we asked for. */
 static bool
 block_parse(pys_conn *c, pys_where where, uint32_t asked, pys_rd block,
     contents *found)
 {
-    pys_ids seen = {{0}};
+    pys_ids unknown; /* zeroed only when there is one: it is large */
     pys_rd content;
     uint16_t type;
     size_t i;
@@ -163,14 +176,13 @@ block_parse(pys_conn *c, pys_where where, uint32_t asked, pys_rd block,
     while (!pys_rd_end(&block)) {
         if (!pys_rd_u16(&block, &type) || !pys_rd_vec16(&block, &content))
             return false;
-        /* RFC 8446 4.2: one of a type, unknown types too. */
-        if (!pys_ids_add(&seen, type))
+        i = row_of(type);
+        if (!first_of_type(i, type, found, &unknown))
             return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_EXTENSION);
         /* RFC 8446 4.2.11. */
         if (type == PYS_EXT_PRE_SHARED_KEY && where == PYS_IN_CH &&
             !pys_rd_end(&block))
             return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_BAD_EXTENSION);
-        i = row_of(type);
         if (!place_check(c, where, asked, i))
             return false;
         if (i == N_ROWS)
@@ -263,13 +275,15 @@ pys_offer_put(pys_hs *hs, enum pys_offer_list which, const uint16_t *ids,
 
     for (size_t i = 0; i < n; i++)
         pys_put_u16(raw + 2 * i, ids[i]);
-    return pys_keep(&hs->conn->offers->own[which], pys_rd_of(raw, 2 * n)) ||
+    return pys_offers_put(hs->conn->offers, &hs->conn->offers->own[which],
+               pys_rd_of(raw, 2 * n)) ||
         pys_fail_internal(hs->conn);
 }
 
 bool
 pys_offer_take(pys_hs *hs, enum pys_offer_list which, pys_rd list)
 {
-    return pys_keep(&hs->conn->offers->peer[which], list) ||
+    return pys_offers_put(hs->conn->offers, &hs->conn->offers->peer[which],
+               list) ||
         pys_fail_internal(hs->conn);
 }

@@ -77,8 +77,7 @@ versions_client_process(pys_hs *hs, pys_where where, pys_rd *in)
 
     /* RFC 8446 4.2.1: older than 1.3, or never offered. */
     if (chosen < PYS_TLS1_3 ||
-        !pys_rd_has_u16(pys_rd_buf(&c->offers->own[PYS_OFFER_VERSIONS]),
-            chosen))
+        !pys_rd_has_u16(pys_offered_own(hs, PYS_OFFER_VERSIONS), chosen))
         return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_WRONG_SSL_VERSION);
 
     /* RFC 8446 4.1.4: the ServerHello repeats what the retry said. */
@@ -231,7 +230,7 @@ share_own(const pys_hs *hs, uint16_t group)
 static bool
 share_retry_process(pys_hs *hs, pys_rd *in)
 {
-    pys_rd offered = pys_rd_buf(&hs->conn->offers->own[PYS_OFFER_GROUPS]);
+    pys_rd offered = pys_offered_own(hs, PYS_OFFER_GROUPS);
     uint16_t group;
 
     if (!pys_rd_u16(in, &group))

@@ -233,7 +233,8 @@ alpn_client_build(pys_hs *hs, pys_where where, pys_wr *w)
     (void)where;
     pys_wr_vec16(w, list);
     return pys_wr_ok(w) &&
-        (pys_keep(&hs->conn->offers->own[PYS_OFFER_ALPN], list) ||
+        (pys_offers_put(hs->conn->offers,
+             &hs->conn->offers->own[PYS_OFFER_ALPN], list) ||
             pys_fail_internal(hs->conn));
 }
 
@@ -253,7 +254,7 @@ alpn_has(pys_rd list, pys_rd name)
 static bool
 alpn_client_process(pys_hs *hs, pys_where where, pys_rd *in)
 {
-    pys_rd offered = pys_rd_buf(&hs->conn->offers->own[PYS_OFFER_ALPN]);
+    pys_rd offered = pys_offered_own(hs, PYS_OFFER_ALPN);
     pys_rd list;
     pys_rd name;
 

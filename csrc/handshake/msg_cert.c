@@ -436,14 +436,14 @@ verify_build(pys_hs *hs, pys_wr *w)
 
 /* RFC 8446 4.4.3, RFC 5246 7.4.8: offered, and fit for version and key. */
 static bool
-scheme_allowed(pys_conn *c, uint16_t id, pys_key *key)
+scheme_allowed(const pys_hs *hs, uint16_t id, pys_key *key)
 {
     const pys_scheme *scheme = pys_scheme_find(id);
 
     return scheme != NULL &&
-        pys_rd_has_u16(pys_rd_buf(&c->offers->own[PYS_OFFER_SCHEMES]), id) &&
-        (pys_is_12(c) ? pys_scheme_fits12(scheme, key) :
-                        pys_scheme_fits(scheme, key));
+        pys_rd_has_u16(pys_offered_own(hs, PYS_OFFER_SCHEMES), id) &&
+        (pys_is_12(hs->conn) ? pys_scheme_fits12(scheme, key) :
+                               pys_scheme_fits(scheme, key));
 }
 
 pys_key *
@@ -458,7 +458,7 @@ pys_signing_key(pys_hs *hs, uint16_t scheme)
             PYS_R_WRONG_CERTIFICATE_TYPE);
         return NULL;
     }
-    if (!scheme_allowed(c, scheme, key)) {
+    if (!scheme_allowed(hs, scheme, key)) {
         (void)pys_fail(c, PYS_AD_ILLEGAL_PARAMETER,
             PYS_R_WRONG_SIGNATURE_TYPE);
         return NULL;

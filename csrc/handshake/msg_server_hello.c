@@ -136,7 +136,7 @@ suite_take(pys_hs *hs, uint16_t id)
         return false;
     /* RFC 8446 4.1.3: one that we offered, and of this version. */
     if (suite == NULL || suite->version != c->version ||
-        !pys_rd_has_u16(pys_rd_buf(&c->offers->own[PYS_OFFER_SUITES]), id))
+        !pys_rd_has_u16(pys_offered_own(hs, PYS_OFFER_SUITES), id))
         return illegal(hs, PYS_R_WRONG_CIPHER_RETURNED);
     /* RFC 8446 4.1.4: the one that the retry named. */
     if ((hs->flags & PYS_HS_RETRIED) != 0 && suite != hs->suite)

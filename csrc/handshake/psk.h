@@ -81,7 +81,7 @@ pys_go pys_psk12_settle(pys_hs *hs);
 PYS_MUST bool pys_psk12_premaster(pys_hs *hs, pys_buf *out);
 
 /* TLS 1.2: the client puts its session into the hello. */
-PYS_MUST bool pys_session12_offer(pys_hs *hs);
+void pys_session12_offer(pys_hs *hs);
 /* TLS 1.2: the server takes the session of the hello, or none. */
 pys_go pys_session12_choose(pys_hs *hs);
 /* TLS 1.2: the server has taken the one that we offered. */

@@ -34,26 +34,22 @@ offerable(const pys_hs *hs)
     return NULL;
 }
 
-bool
+void
 pys_session12_offer(pys_hs *hs)
 {
     pys_session *s = offerable(hs);
 
     if (s == NULL)
-        return true;
+        return;
     pys_session_free(hs->psk);
     hs->psk = pys_session_up_ref(s);
     if (pys_buf_size(&s->ticket) == 0) {
         memcpy(hs->session_id, s->id, s->n_id);
         hs->n_session_id = s->n_id;
-        return true;
+        return;
     }
     /* RFC 5077 3.4: an id of our own shows that the ticket was taken. */
-    if (hs->n_session_id != 0)
-        return true;
     hs->n_session_id = sizeof(hs->session_id);
-    return pys_random(hs->session_id, sizeof(hs->session_id)) ||
-        pys_fail_internal(hs->conn);
 }
 
 static bool
