@@ -23,6 +23,8 @@ C_WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes \
 	-Wmissing-prototypes -Wundef -Werror
 C_LINT := -std=c11 -D_DEFAULT_SOURCE -DOPENSSL_NO_DEPRECATED -O2 \
 	$(C_WARN) -Icsrc -DPYS_VERSION='"lint"' -fsyntax-only
+C_PYTHON = -isystem \
+	"$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("include"))')"
 
 .PHONY: help build test check lint format typecheck asan tsan interop fuzz \
 	clauses table cov bench bench-both bench-check demo sdist wheel \
@@ -47,8 +49,8 @@ check: lint typecheck test
 lint: $(STAMPS)/venv
 	$(BIN)/ruff check $(PY_DIRS)
 	$(BIN)/ruff format --check $(PY_DIRS)
-	find csrc -name '*.c' -exec $(or $(CC),cc) $(C_LINT) {} +
-	find csrc -name '*.c' -exec $(or $(CC),cc) $(C_LINT) -DPYS_TEST {} +
+	find csrc -name '*.c' -exec $(or $(CC),cc) $(C_LINT) $(C_PYTHON) {} +
+	find csrc -name '*.c' -exec $(or $(CC),cc) $(C_LINT) $(C_PYTHON) -DPYS_TEST {} +
 	find csrc -name '*.[ch]' -exec $(BIN)/clang-format -n -Werror {} +
 
 #: format     rewrites C and Python in the project's format

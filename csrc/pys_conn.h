@@ -88,17 +88,12 @@ bool pys_conn_told(const pys_conn *c);
 long pys_conn_read(pys_conn *c, uint8_t *out, size_t n, bool peek);
 long pys_conn_write(pys_conn *c, const uint8_t *p, size_t n);
 /*
- * The same without the caller's lock, one thread at a time, through a memory
- * BIO or a pair: calls that never wait. 0: nothing was done, use the above.
- * Whoever has the lock of a direction and needs others kept out shuts it,
- * which waits for moments only, and opens it later: false if these calls are
- * of no use here. It begins shut. writing: 0 or 1.
+ * Each direction has a turn beside the lock, taken by reads and writes that
+ * never wait (api/quick.h). Whoever has the lock of a direction and needs
+ * others kept out shuts it, which waits for moments only, and opens it later:
+ * false if such calls are of no use here. It begins shut. writing: 0 or 1.
  */
-long pys_conn_read_quick(pys_conn *c, uint8_t *out, size_t n);
-long pys_conn_write_quick(pys_conn *c, const uint8_t *p, size_t n);
 bool pys_conn_open_quick(pys_conn *c, int writing);
-/* Was the last quick call one of this thread? */
-bool pys_conn_was_quick(const pys_conn *c, int writing);
 void pys_conn_shut_quick(pys_conn *c, int writing);
 enum pys_io pys_conn_shutdown(pys_conn *c);
 /* Second half of SSL_shutdown(3): waits for the peer's close_notify. */

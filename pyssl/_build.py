@@ -14,9 +14,11 @@ libcrypto keeps X.509 and what AWS-LC is not used for.
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -25,6 +27,7 @@ import cffi
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = 3  # major version of libcrypto
 SUPPLY = "csrc/crypto/awslc/"  # only with PYSSL_PRIMITIVES
+QUICK = "csrc/quick/"  # of Python: quick_sources
 
 # Ours are for the C we write; cffi's own C is compiled in the same run.
 C_STANDARD = ["-std=c11", "-D_DEFAULT_SOURCE"]
@@ -68,7 +71,7 @@ def declarations(*headers: str) -> str:
 
 
 def sources(*, awslc: Optional[bool] = None) -> list[str]:
-    """List the C files, relative to the root, in a fixed order.
+    """List the core's C files, relative to the root, in a fixed order.
 
     Args:
         awslc: Take those that stand on AWS-LC; PYSSL_PRIMITIVES decides if
@@ -78,11 +81,28 @@ def sources(*, awslc: Optional[bool] = None) -> list[str]:
         awslc = bool(os.environ.get("PYSSL_PRIMITIVES"))
     found = (ROOT / "csrc").glob("**/*.c")
     names = {p.relative_to(ROOT).as_posix() for p in found}
+    names = {name for name in names if not name.startswith(QUICK)}
     theirs = {name for name in names if name.startswith(SUPPLY)}
     if not awslc:
         return sorted(names - theirs)
     folder = SUPPLY.replace("awslc/", "")
     return sorted(names - {name.replace(SUPPLY, folder) for name in theirs})
+
+
+def quick_sources() -> list[str]:
+    """List the C files that know Python.
+
+    They are for CPython with the GIL; elsewhere, and with PYSSL_QUICK=0,
+    pyssl/_quick.py does without them.
+    """
+    if (
+        platform.python_implementation() != "CPython"
+        or sysconfig.get_config_var("Py_GIL_DISABLED")
+        or os.environ.get("PYSSL_QUICK") == "0"
+    ):
+        return []
+    found = (ROOT / QUICK).glob("*.c")
+    return sorted(p.relative_to(ROOT).as_posix() for p in found)
 
 
 def headers() -> list[str]:
@@ -203,9 +223,9 @@ def with_awslc(found: Crypto, prefix: Path) -> Crypto:
 
 
 def export_flags() -> list[str]:
-    """Let the linker export the module's entry point and nothing else."""
+    """Let the linker export the modules' entry points and nothing else."""
     if sys.platform == "darwin":
-        return ["-Wl,-exported_symbol,_PyInit__pyssl"]
+        return ["-Wl,-exported_symbol,_PyInit__*"]
     return ["-Wl,-z,relro,-z,now", "-Wl,--as-needed", "-Wl,--gc-sections"]
 
 
@@ -217,7 +237,7 @@ def make_builder() -> Any:
     builder.set_source(
         "pyssl._pyssl",
         '#include "pys_conn.h"\n#include "pys_pki.h"\n',
-        sources=sources(),
+        sources=[*sources(), *quick_sources()],
         depends=headers(),
         include_dirs=["csrc"],
         define_macros=[("PYS_VERSION", f'"{version()}"')],

@@ -6,6 +6,10 @@ buffers become pointers and C's pointers get their owner.
 
 from __future__ import annotations
 
+import sys
+from _thread import get_ident
+from importlib.machinery import ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any, NoReturn
 
 try:
@@ -20,7 +24,9 @@ except ImportError as e:
     ) from e
 
 __all__ = [
+    "AT_FIRST",
     "VERSION",
+    "Conn",
     "Owner",
     "bytes_of",
     "ffi",
@@ -56,6 +62,31 @@ def _start() -> None:
 
 
 _start()
+
+
+def _load_quick() -> None:
+    """Put the extension's second module in the place of _quick.py.
+
+    It is not there on PyPy and on a Python without the GIL, and of no use
+    where threads are not the system's (gevent's patches).
+    """
+    name = "pyssl._quick"
+    path = sys.modules["pyssl._pyssl"].__file__
+    loader = ExtensionFileLoader(name, str(path))
+    spec = spec_from_file_location(name, path, loader=loader)
+    if sys.implementation.name != "cpython" or spec is None:
+        return
+    try:
+        module = module_from_spec(spec)
+    except ImportError:  # it lacks an entry point of this name
+        return
+    loader.exec_module(module)
+    if module.thread() == get_ident():
+        sys.modules[name] = module
+
+
+_load_quick()
+from pyssl._quick import AT_FIRST, Conn  # noqa: E402
 
 
 def number(value: Any, what: str) -> int:

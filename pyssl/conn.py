@@ -13,7 +13,7 @@ from typing import Any
 
 from pyssl import asks, err, padding
 from pyssl._ffi import ffi, lib, number, room, source
-from pyssl.conn_base import QUICK, QUICKLY, UNTRIED
+from pyssl.conn_base import QUICK, UNTRIED
 from pyssl.conn_binding import Bindings
 from pyssl.conn_bio import Attached
 from pyssl.conn_hello import Hellos
@@ -33,8 +33,6 @@ from pyssl.notices import deliver
 _shake = lib.pys_conn_shake
 _do_read = lib.pys_conn_read
 _do_write = lib.pys_conn_write
-_read_quick = lib.pys_conn_read_quick
-_write_quick = lib.pys_conn_write_quick
 _phase = lib.pys_conn_phase
 _set_role = lib.pys_conn_set_role
 _from_buffer = ffi.from_buffer
@@ -359,39 +357,6 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
 
     # ---- reading -----------------------------------------------------------
 
-    def read(self, buf: Any, num: int | None = None) -> int:
-        """Read application data, of one record at most.
-
-        Args:
-            buf: Writable, contiguous, bytes-like.
-            num: Bytes to read at most; all of buf if left out.
-
-        Returns:
-            How many bytes were read; 0 or -1 if none were, and `get_error`
-            tells why.
-
-        Errors:
-            SSL_ERROR_ZERO_RETURN: the peer closed.
-            SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: call again.
-            SSL_ERROR_SSL: fatal, also the end of the transport.
-            SSL_ERROR_SYSCALL: the transport failed.
-
-        Source: SSL_read(3); contract 5.1.
-        """
-        n = 0
-        if num is None and self._quick_read == QUICK and not self._writer:
-            try:
-                into = _from_buffer(_BYTES, buf, True)
-                n = _read_quick(self._conn, into, len(into))
-            except (TypeError, BufferError):
-                n = 0  # what is wrong is said below
-            if n > 0:
-                self._read_want = _NOTHING
-                self._reading_thread = QUICKLY
-                self._last = 0
-                return n
-        return self._read(buf, num, False, n)
-
     def peek(self, buf: Any, num: int | None = None) -> int:
         """As `read`, but the bytes stay.
 
@@ -472,44 +437,6 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         return 0 if io == _EOF else ret
 
     # ---- writing -----------------------------------------------------------
-
-    def write(self, data: Any, num: int | None = None) -> int:
-        """Write application data, all of it unless partial writes are on.
-
-        Args:
-            data: Contiguous, bytes-like. After a call that wants to be
-                repeated, the very same object with the same bytes, unless
-                SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER is set.
-            num: How many bytes of it; all if left out.
-
-        Returns:
-            How many bytes were written; 0 for no bytes; -1 otherwise, and
-            `get_error` tells why.
-
-        Errors:
-            SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: call again.
-            SSL_ERROR_SSL: fatal, or wrong use.
-            SSL_ERROR_SYSCALL: the transport failed.
-
-        Source: SSL_write(3); contract 5.2.
-        """
-        n = 0
-        if (
-            num is None
-            and self._quick_write == QUICK
-            and type(data) is bytes
-            and not self._reader
-        ):
-            try:
-                n = _write_quick(self._conn, data, len(data))
-            except TypeError:
-                n = 0  # freed meanwhile
-            if n > 0:
-                self._write_want = _NOTHING
-                self._writing_thread = QUICKLY
-                self._last = 1
-                return n
-        return self._write(data, num, n)
 
     def _write(self, data: Any, num: int | None, n: int = 0) -> int:
         """Write with the lock; n is what a quick call ended with."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Callable, TypeVar
 
 from pyssl import err
-from pyssl._ffi import ffi, lib, own, text_of
+from pyssl._ffi import AT_FIRST, Conn, ffi, lib, own, text_of
 from pyssl.bio import BIO
 from pyssl.bio_life import release_plain
 from pyssl.const import BIO_CTRL_POP, ERR_LIB_SSL
@@ -29,9 +29,11 @@ T = TypeVar("T")
 _COUNTING = allocate_lock()
 
 # Calls that never wait do without the lock of their direction (below).
+# AT_FIRST is UNTRIED, or USELESS where there are none.
 USELESS, UNTRIED, QUICK = 0, 1, 2
-QUICKLY = 0  # in place of a thread: the core knows which one it was
 
+_cast = ffi.cast
+_ADDRESS = ffi.typeof("uintptr_t")
 _new = lib.pys_conn_new
 _free = lib.pys_conn_free
 _retire = lib.pys_conn_retire
@@ -46,29 +48,22 @@ _ROLES = {
 }
 
 
-class ConnBase(Identities):
+class ConnBase(Identities, Conn):
     """The state of an SSL, and who may touch it."""
 
     __slots__ = (
         "__weakref__",
         "_asks",
         "_ca_names",
-        "_conn",
         "_copied",
         "_ctx",
         "_ex",
         "_fits",
-        "_last",
         "_live",
         "_parked",
-        "_quick_read",
-        "_quick_write",
         "_rbio",
         "_read_epoch",
         "_read_lock",
-        "_read_want",
-        "_reader",
-        "_reading_thread",
         "_refs",
         "_rest",
         "_role",
@@ -80,9 +75,6 @@ class ConnBase(Identities):
         "_wbio",
         "_write_epoch",
         "_write_lock",
-        "_write_want",
-        "_writer",
-        "_writing_thread",
     )
 
     _registry = Registry()
@@ -93,8 +85,10 @@ class ConnBase(Identities):
         Errors:
             TypeError: not a context.
             ValueError: a context that was freed.
+            RuntimeError: it has been made before.
         """
-        self._conn: Any = None
+        if self._conn is not None:
+            raise RuntimeError("this SSL has been made before")
         if not isinstance(ctx, SSL_CTX):
             raise TypeError("an SSL_CTX is needed")
         self._rbio: BIO | None = None
@@ -109,7 +103,8 @@ class ConnBase(Identities):
         if self._settings is None:
             ctx._snapshot()  # which refuses
         self._ca_names = ctx._ca_names
-        self._conn = own(_new(self._settings), _free)
+        conn = own(_new(self._settings), _free)
+        self._keep(conn, int(_cast(_ADDRESS, conn)))
         self._role: int = _NO_ROLE
         self._fits = False  # the method of the context has this role
         self._refs = 1
@@ -122,31 +117,23 @@ class ConnBase(Identities):
         self._read_lock = allocate_lock()
         self._write_lock = allocate_lock()
         self._rest = False  # reading left something that is to be sent
-        self._quick_read: int = UNTRIED
-        self._quick_write: int = UNTRIED
-        # Threads that are inside, and those whose call was the last one.
-        self._reader = self._writer = 0
-        self._reading_thread = self._writing_thread = QUICKLY
-        self._read_want: int = _NOTHING
-        self._write_want: int = _NOTHING
-        self._last = 0
+        self._quick_read = self._quick_write = AT_FIRST
+        self._read_want = self._write_want = _NOTHING
         if self._registry.watched:
             self._registry.made(self)
 
     def __del__(self) -> None:
         """Let go of the BIOs and run the free callbacks."""
-        try:
-            conn = self._conn
-        except AttributeError:  # it was never made
-            return
-        if conn is None:
+        conn = self._conn
+        if conn is None:  # it was freed, or never made
             return
         if _retire(conn, False):
             self._retired(conn)
         if self._registry.watched or not release_plain(self._rbio, self._wbio):
             raise_parked(self._part())
         else:
-            self._conn = self._settings = self._rbio = self._wbio = None
+            self._keep(None, 0)
+            self._settings = self._rbio = self._wbio = None
 
     def __repr__(self) -> str:
         """Show role and state."""
@@ -189,7 +176,8 @@ class ConnBase(Identities):
 
     def _part(self) -> tuple[BIO, ...]:
         """Take leave of everything; whoever is inside ends without BIOs."""
-        conn, self._conn, self._settings = self._conn, None, None
+        conn, self._settings = self._conn, None
+        self._keep(None, 0)
         lib.pys_conn_set_bio(conn, ffi.NULL, ffi.NULL)
         rbio, self._rbio = self._rbio, None
         wbio, self._wbio = self._wbio, None
@@ -412,19 +400,13 @@ class ConnBase(Identities):
 
     def _wanted(self) -> int:
         """As `want`, of an object that is in use."""
-        reading = self._is_mine(self._reading_thread, 0)
-        writing = self._is_mine(self._writing_thread, 1)
+        me = get_ident()
+        reading = self._reading_thread == me
+        writing = self._writing_thread == me
         mine = writing and not reading
         if self._last:
             mine = writing or not reading
         return self._write_want if mine else self._read_want
-
-    def _is_mine(self, thread: int, writing: int) -> bool:
-        """Tell whether the last call of a direction was this thread's."""
-        if thread == QUICKLY:
-            conn = self._conn  # another thread may free it now
-            return conn is not None and lib.pys_conn_was_quick(conn, writing)
-        return thread == get_ident()
 
     # ---- application data --------------------------------------------------
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyssl import err
-from pyssl._ffi import ffi, lib
+from pyssl._ffi import AT_FIRST, ffi, lib
 from pyssl.bio import BIO, BIO_new_socket
 from pyssl.bio_life import BioLife, hold_plain
-from pyssl.conn_base import UNTRIED, ConnBase, raise_parked
+from pyssl.conn_base import ConnBase, raise_parked
 from pyssl.const import (
     BIO_C_GET_FD,
     BIO_CTRL_POP,
@@ -99,7 +99,7 @@ class Attached(ConnBase):
         rbio, wbio = self._rbio, self._wbio
         self._read_epoch = 0 if rbio is None else rbio._epoch
         self._write_epoch = 0 if wbio is None else wbio._epoch
-        self._quick_read = self._quick_write = UNTRIED
+        self._quick_read = self._quick_write = AT_FIRST
         _set_bio(
             conn,
             ffi.NULL if rbio is None else rbio._native(),

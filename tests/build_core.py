@@ -123,6 +123,11 @@ def _build(folder: Path, variant: str, force: bool) -> None:
     glue = _glue(folder)
     python = [f"-I{sysconfig.get_path('include')}", "-w"]
     jobs = [(ROOT / name, [*flags, *WARNINGS]) for name in recipe.sources()]
+    system = ["-isystem", sysconfig.get_path("include")]
+    jobs += [
+        (ROOT / name, [*flags, *WARNINGS, *system])
+        for name in recipe.quick_sources()
+    ]
     jobs.append((glue, [*flags, *python]))
     stamp = shlex.join([*_compiler(), *flags, sys.version])
     if _changed(folder / "flags", stamp):

@@ -4,6 +4,7 @@ PYSSL_TEST_CORE names the folder of a core built before (the sanitizer
 builds); without it the plain test core is brought up to date here. With
 "installed" the package under test is the one that is installed, as it is
 (wheels/try_wheel.py): files that need the hooks of the test core are left out.
+With PYSSL_TEST_QUICK=0 the package does without csrc/quick, as on PyPy.
 """
 
 from __future__ import annotations
@@ -48,12 +49,27 @@ def _load_core() -> None:
     sys.modules[MODULE] = core
 
 
+def _leave_quick_out() -> None:
+    """Let the core's second module seem not to be there."""
+    loader = importlib.machinery.ExtensionFileLoader
+    create = loader.create_module
+
+    def refuse(self: Any, spec: Any) -> Any:
+        if spec.name == "pyssl._quick":
+            raise ImportError("it is left out")
+        return create(self, spec)
+
+    loader.create_module = refuse  # type: ignore[method-assign]
+
+
 def _needs_hooks(path: Path) -> bool:
     """Tell whether a file of tests speaks of the test core or its hooks."""
     text = path.read_text("utf-8")
     return "pys_test_" in text or "build_core" in text
 
 
+if os.environ.get("PYSSL_TEST_QUICK") == "0":
+    _leave_quick_out()
 if INSTALLED:
     collect_ignore = [
         str(path) for path in HERE.glob("*/test_*.py") if _needs_hooks(path)

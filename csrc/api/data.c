@@ -2,6 +2,7 @@
  * Application data and closing: SSL_read(3), SSL_write(3), SSL_shutdown(3).
  */
 #include "api/io.h"
+#include "api/quick.h"
 
 #include "bio/bio.h"
 #include "conn/notice.h"
@@ -376,25 +377,13 @@ enum { QUICK_MAX = 64 * 1024 };
 /* SHUT: the Python lock decides. OPEN: who takes it. TAKEN: by a quick call. */
 enum { TURN_SHUT, TURN_OPEN, TURN_TAKEN };
 
-/* Each thread has one of its own, so its address tells who one is. */
-static _Thread_local char mark;
-
 static bool
 turn_take(pys_conn *c, int direction)
 {
     int was = TURN_OPEN;
 
-    if (!atomic_compare_exchange_strong(&c->turn[direction], &was, TURN_TAKEN))
-        return false;
-    atomic_store_explicit(&c->user[direction], &mark, memory_order_relaxed);
-    return true;
-}
-
-bool
-pys_conn_was_quick(const pys_conn *c, int writing)
-{
-    return atomic_load_explicit(&c->user[writing != 0],
-               memory_order_relaxed) == &mark;
+    return atomic_compare_exchange_strong(&c->turn[direction], &was,
+        TURN_TAKEN);
 }
 
 static void
@@ -426,21 +415,35 @@ pys_conn_shut_quick(pys_conn *c, int writing)
         was = TURN_OPEN;
 }
 
+/* Is what a read would open known to be at most so much? */
+static bool
+is_brief(pys_conn *c, size_t most)
+{
+    const pys_flow *in = &c->flow[PYS_IN];
+    size_t n = pys_buf_size(&in->buf);
+
+    return c->plain.n != 0 ||
+        (n <= most &&
+            pys_bio_ctrl(in->bio, PYS_CTRL_PENDING, 0) <= (long)(most - n));
+}
+
 long
-pys_conn_read_quick(pys_conn *c, uint8_t *out, size_t n)
+pys_quick_read(pys_conn *c, uint8_t *out, size_t n, size_t most)
 {
     long ret = 0;
 
     if (!turn_take(c, PYS_IN))
         return 0;
     if (pys_bio_is_quick(c->flow[PYS_IN].bio))
-        ret = pys_conn_read(c, out, n, false);
+        ret = most == 0 || is_brief(c, most) ?
+            pys_conn_read(c, out, n, false) :
+            PYS_QUICK_LATER;
     turn_give(c, PYS_IN);
     return ret;
 }
 
 long
-pys_conn_write_quick(pys_conn *c, const uint8_t *p, size_t n)
+pys_quick_write(pys_conn *c, const uint8_t *p, size_t n)
 {
     long ret = 0;
 

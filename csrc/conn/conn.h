@@ -328,8 +328,7 @@ struct pys_conn {
     atomic_flag faulted;
     pys_fault fault;
     _Atomic int misuse; /* SSL_R_ of the last wrong call */
-    _Atomic int turn[2]; /* who may call pys_conn_read_quick, _write_quick */
-    const char *_Atomic user[2]; /* thread that did so last: a mark of its */
+    _Atomic int turn[2]; /* who may call pys_quick_read, _write */
     pys_flow flow[2];
     pys_hs *hs; /* NULL but while the handshake runs */
     pys_watch *watch; /* NULL unless notices are wanted: notice.h */

@@ -32,6 +32,17 @@ C_LAYERS = {
         "handshake",
         "bio",
     },
+    "quick": {
+        "base",
+        "crypto",
+        "record",
+        "pki",
+        "session",
+        "conn",
+        "handshake",
+        "bio",
+        "api",
+    },
 }
 FACES = {"pys.h", "pys_bio.h", "pys_conn.h", "pys_pki.h", "pys_test.h"}
 
@@ -45,7 +56,7 @@ CRYPTO_FILES = {
 # Python, from the ground up. A module imports only what stands on a floor
 # below its own.
 FLOORS = [
-    {"_pyssl"},
+    {"_pyssl", "_quick"},
     {
         "_ffi",
         "alert",
@@ -195,6 +206,14 @@ def test_libcrypto_is_included_where_it_may_be(name: str) -> None:
         assert not (openssl and name.startswith("crypto/awslc/"))
 
 
+@pytest.mark.parametrize("name", c_files())
+def test_python_is_known_in_one_folder(name: str) -> None:
+    _, system = includes(name)
+
+    if name.partition("/")[0] != "quick":
+        assert not {"Python.h", "structmember.h"} & set(system)
+
+
 def floor_of(module: str) -> int | None:
     for number, floor in enumerate(FLOORS):
         if module in floor:
@@ -278,6 +297,6 @@ def test_module_imports_only_from_floors_below(name: str) -> None:
 @pytest.mark.parametrize("name", py_files())
 def test_adapter_never_touches_the_extension(name: str) -> None:
     if module_of(name) in ADAPTERS:
-        assert not imports(name) & {"_ffi", "_pyssl"}
+        assert not imports(name) & {"_ffi", "_pyssl", "_quick"}
     elif name != "_ffi.py":
-        assert "_pyssl" not in imports(name)
+        assert not imports(name) & {"_pyssl", "_quick"}
