@@ -61,6 +61,8 @@ const char *pys_libcrypto_text(void);
 const char *pys_libcrypto_built(void);
 const char *pys_compiler(void);
 bool pys_libcrypto_static(void); /* it is inside the extension */
+/* Where the primitives come from: libcrypto, or a library beside it. */
+const char *pys_primitives_text(void);
 /* What libcrypto found the processor to have, as "OPENSSL_ia32cap=..." */
 const char *pys_libcrypto_cpu(void);
 /* libcrypto's words for a packed code, or NULL if it has none. */

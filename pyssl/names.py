@@ -27,6 +27,15 @@ def libcrypto() -> str:
     return text_of(lib.pys_libcrypto_text()) or ""
 
 
+def primitives() -> str:
+    """Give the name and version of the library that the primitives are of.
+
+    That is libcrypto itself, unless the core was built with AWS-LC beside
+    it: then "AWS-LC 5.12.0", say.
+    """
+    return text_of(lib.pys_primitives_text()) or ""
+
+
 def id_of(kind: int, name: str) -> int:
     """Give the code point of a name, 0 if it is unknown."""
     try:

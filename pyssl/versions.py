@@ -35,6 +35,9 @@ class Versions(TypedDict):
     Attributes:
         pyssl: Its version.
         libcrypto: Name and version of the libcrypto at work.
+        primitives: Name and version of the library that hashes, ciphers,
+            key shares and signatures on curves come from: libcrypto, or the
+            AWS-LC that is inside the extension beside it.
         libcrypto_built: Of the one whose headers the core was compiled
             with.
         linked: "static" if libcrypto is inside the extension, else
@@ -50,6 +53,7 @@ class Versions(TypedDict):
 
     pyssl: str
     libcrypto: str
+    primitives: str
     libcrypto_built: str
     linked: str
     compiler: str
@@ -74,6 +78,7 @@ def versions() -> Versions:
     return {
         "pyssl": text_of(lib.pys_version()) or "",
         "libcrypto": names.libcrypto(),
+        "primitives": names.primitives(),
         "libcrypto_built": text_of(lib.pys_libcrypto_built()) or "",
         "linked": "static" if lib.pys_libcrypto_static() else "shared",
         "compiler": text_of(lib.pys_compiler()) or "",

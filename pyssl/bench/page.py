@@ -110,6 +110,7 @@ def _machine(data: dict[str, Any]) -> str:
         ("machine", f"{here['cpu']}, {load}; {system}"),
         ("python", f"{here['implementation']} {here['python']}"),
         ("libcrypto", f"{made['libcrypto']}, {made['linked']}; uses {uses}"),
+        ("primitives", made["primitives"]),
     ]
     for peer in data["peers"]:
         words = ", ".join(f"{k} {v}" for k, v in peer["versions"].items())
@@ -306,7 +307,7 @@ def _notes(baseline: str) -> str:
         f"rounds together. “{escape(baseline)} is” is the median "
         "of the ratios taken round by round, with their interval: above 1, "
         f"{escape(baseline)} is ahead. Nobody is called ahead while an "
-        "interval reaches 1. The limit is the sum of libcrypto's primitives "
+        "interval reaches 1. The limit is the sum of the primitives "
         "that the protocol cannot do without, measured in the same rounds; "
         "its share is of our own CPU time. Peers choose suites by their own "
         "defaults, and what they chose stands in the table.</p></section>"

@@ -284,7 +284,7 @@ def as_text(data: dict[str, Any]) -> str:
         f"'{data['baseline']} is' says how many times {data['baseline']} is "
         "ahead: the\nmedian of the ratios of the rounds, with the 95 % "
         "interval of its\nbootstrap. 'limit' is the share of the time that "
-        "is libcrypto's\nprimitives."
+        "is the\nprimitives'."
     )
     return "\n\n".join(blocks)
 
@@ -301,6 +301,7 @@ def _head(data: dict[str, Any]) -> str:
         ),
         ("python", f"{here['implementation']} {here['python']}"),
         ("libcrypto", f"{made['libcrypto']}, {made['linked']}"),
+        ("primitives", made["primitives"]),
         ("it uses", ", ".join(made["cpu"]) or "no feature that it told"),
         ("run", f"{data['rounds']} rounds after a warm-up, peers in turn"),
         ("sample", f"{data['seconds']:g} s of CPU time"),

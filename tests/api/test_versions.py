@@ -19,6 +19,10 @@ def test_versions_tell_what_is_at_work() -> None:
 
     assert known["pyssl"] == p.__version__
     assert known["libcrypto"] == names.libcrypto()
+    assert known["primitives"] == names.primitives()
+    is_awslc = known["primitives"].startswith("AWS-LC ")
+    assert is_awslc != (known["primitives"] == known["libcrypto"])
+    assert known["libcrypto"].startswith("OpenSSL 3.")
     assert known["libcrypto_built"].startswith("OpenSSL 3.")
     assert known["linked"] in ("static", "shared")
     assert known["compiler"].split()[0] in ("gcc", "clang")

@@ -243,6 +243,13 @@ class _PysslStage(WiredStage):
         return _PysslWire(ssl, sock)
 
 
+def _supply() -> dict[str, str]:
+    """Name where the primitives come from, if that is not libcrypto."""
+    if names.primitives() == names.libcrypto():
+        return {}
+    return {"primitives": names.primitives()}
+
+
 class PysslPeer(Peer):
     """pyssl with its defaults."""
 
@@ -254,6 +261,7 @@ class PysslPeer(Peer):
         return {
             "pyssl": pyssl.__version__,
             "libcrypto": names.libcrypto(),
+            **_supply(),
         }
 
     def stage(self, setup: Setup) -> Stage:
