@@ -19,12 +19,26 @@ T ?= tests
 J ?= 2
 PARALLEL := $(if $(filter-out 0,$(J)),-n $(J) --dist loadgroup)
 
+# The library that the primitives come from: awslc, or libcrypto if it is empty.
+PRIMITIVES ?=
+AWSLC := build/awslc
+ifneq ($(PRIMITIVES),)
+ifneq ($(PRIMITIVES),awslc)
+$(error PRIMITIVES=$(PRIMITIVES): there is awslc only)
+endif
+SUPPLY := $(AWSLC)
+SUPPLIED := PYSSL_PRIMITIVES=$(CURDIR)/$(AWSLC)
+C_SUPPLY := -DPYS_AWSLC=1 -I$(AWSLC)/include
+endif
+
 C_WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes \
 	-Wmissing-prototypes -Wundef -Werror
-C_LINT := -std=c11 -D_DEFAULT_SOURCE -DOPENSSL_NO_DEPRECATED -O2 \
-	$(C_WARN) -Icsrc -DPYS_VERSION='"lint"' -fsyntax-only
+C_LINT := -std=c11 -D_DEFAULT_SOURCE -DOPENSSL_NO_DEPRECATED= -O2 \
+	$(C_WARN) -Icsrc -DPYS_VERSION='"lint"' $(C_SUPPLY) -fsyntax-only
 C_PYTHON = -isystem \
 	"$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("include"))')"
+C_SOURCES = $$($(SUPPLIED) $(PY) -c 'import runpy; \
+	print(*runpy.run_path("pyssl/_build.py")["sources"]())')
 
 .PHONY: help build test check lint format typecheck asan tsan interop fuzz \
 	clauses table cov bench bench-both bench-check demo sdist wheel \
@@ -38,19 +52,20 @@ help:
 build: $(STAMPS)/build
 
 #: test       the suite, on the test core (T=what to run, J=processes)
-test: $(STAMPS)/build
-	$(PY) -m tests.build_core
-	$(PY) -m pytest -q $(PARALLEL) $(T)
+test: $(STAMPS)/build $(SUPPLY)
+	$(SUPPLIED) $(PY) -m tests.build_core
+	$(SUPPLIED) $(PY) -m pytest -q $(PARALLEL) $(T)
 
-#: check      lint, typecheck, test
+#: check      lint, typecheck, test; with PRIMITIVES=awslc, all of these, asan,
+#: -          tsan and interop take the primitives from AWS-LC, as the wheel does
 check: lint typecheck test
 
 #: lint       C compiles without a warning, formats are kept, ruff is content
-lint: $(STAMPS)/venv
+lint: $(STAMPS)/venv $(SUPPLY)
 	$(BIN)/ruff check $(PY_DIRS)
 	$(BIN)/ruff format --check $(PY_DIRS)
-	find csrc -name '*.c' -exec $(or $(CC),cc) $(C_LINT) $(C_PYTHON) {} +
-	find csrc -name '*.c' -exec $(or $(CC),cc) $(C_LINT) $(C_PYTHON) -DPYS_TEST {} +
+	$(or $(CC),cc) $(C_LINT) $(C_PYTHON) $(C_SOURCES)
+	$(or $(CC),cc) $(C_LINT) $(C_PYTHON) -DPYS_TEST $(C_SOURCES)
 	find csrc -name '*.[ch]' -exec $(BIN)/clang-format -n -Werror {} +
 
 #: format     rewrites C and Python in the project's format
@@ -77,19 +92,19 @@ TSAN_RUN = LD_PRELOAD="$$($(or $(CC),cc) -print-file-name=libtsan.so)" \
 	PYSSL_TEST_CORE=build/tsan
 
 #: asan       the suite under the address and undefined-behaviour sanitizers
-asan: $(STAMPS)/build
-	$(PY) -m tests.build_core --asan
-	$(ASAN_RUN) $(PY) -m pytest -q $(PARALLEL) $(T)
+asan: $(STAMPS)/build $(SUPPLY)
+	$(SUPPLIED) $(PY) -m tests.build_core --asan
+	$(SUPPLIED) $(ASAN_RUN) $(PY) -m pytest -q $(PARALLEL) $(T)
 
 #: tsan       the tests marked "threads" under the thread sanitizer
-tsan: $(STAMPS)/venv
-	$(PY) -m tests.build_core --tsan
-	$(TSAN_RUN) $(FIXED) $(PY) -m pytest -q -m threads $(T)
+tsan: $(STAMPS)/venv $(SUPPLY)
+	$(SUPPLIED) $(PY) -m tests.build_core --tsan
+	$(SUPPLIED) $(TSAN_RUN) $(FIXED) $(PY) -m pytest -q -m threads $(T)
 
 #: interop    every peer that can be had, all of the matrix, as a table
-interop: $(STAMPS)/build $(STAMPS)/peers
-	$(PY) -m tests.build_core
-	INTEROP=all $(PY) -m pytest -q $(PARALLEL) tests/peer/test_interop.py
+interop: $(STAMPS)/build $(STAMPS)/peers $(SUPPLY)
+	$(SUPPLIED) $(PY) -m tests.build_core
+	$(SUPPLIED) INTEROP=all $(PY) -m pytest -q $(PARALLEL) tests/peer/test_interop.py
 
 #: fuzz       libFuzzer on the core (SECONDS=600 for each target, clang)
 fuzz: $(STAMPS)/venv
@@ -119,10 +134,11 @@ bench: $(STAMPS)/build
 		--only-binary :all: 'pyssl-tls[bench]'
 	$(PY) -m pyssl.bench $(addprefix --beside ,$(BESIDE)) $(ARGS)
 
-#: bench-both  the same, with the wheel's libcrypto beside the system's
-bench-both: $(STAMPS)/build
+#: bench-both  the same, with the wheel's libraries beside the system's
+bench-both: $(STAMPS)/build $(AWSLC)
 	rm -rf build/beside
-	PYSSL_LIBCRYPTO="$$($(PY) wheels/libcrypto.py | tail -n 1)" \
+	PYSSL_PRIMITIVES=$(CURDIR)/$(AWSLC) \
+		PYSSL_LIBCRYPTO="$$($(PY) wheels/libcrypto.py | tail -n 1)" \
 		$(PY) setup.py -q build --force \
 		--build-lib build/beside/lib --build-temp build/beside/tmp
 	$(MAKE) bench BESIDE=build/beside/lib
@@ -143,8 +159,8 @@ sdist: $(STAMPS)/venv
 	$(PY) -m pip install -q build
 	$(PY) -m build --sdist
 
-#: wheel      the wheel, libcrypto inside, audited and built twice, in dist/
-wheel: $(STAMPS)/venv
+#: wheel      the wheel, libraries inside, audited and built twice, in dist/
+wheel: $(STAMPS)/venv $(AWSLC)
 	rm -rf dist
 	$(PY) wheels/make.py
 
@@ -177,6 +193,12 @@ $(STAMPS)/venv: pyproject.toml setup.py MANIFEST.in | $(STAMPS)/system
 $(STAMPS)/build: $(C_FILES) pyssl/_build.py $(STAMPS)/venv
 	$(PY) setup.py -q build_ext --inplace
 	@touch $@
+
+# AWS-LC as the wheel has it, from the cache of wheels/awslc.py.
+$(AWSLC): wheels/awslc.py wheels/awslc.pin wheels/supply.py | $(STAMPS)/venv
+	command -v cmake >/dev/null || WITH=cmake sh wheels/system.sh
+	@mkdir -p build
+	prefix="$$($(PY) wheels/awslc.py | tail -n 1)" && ln -sfn "$$prefix" $@
 
 # The peers of the matrix, in a place of their own.
 $(STAMPS)/peers: tests/peer/install.sh $(wildcard tests/peer/peers/agents/*)

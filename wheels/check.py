@@ -1,11 +1,12 @@
 """Audits a built wheel: what it needs, what it shows, what it holds.
 
-    python wheels/check.py [--static] WHEEL...
+    python wheels/check.py [--static] [--awslc] WHEEL...
 
 The extension may need libcrypto and the C library only, must not know
 libssl, exports the entry points of its modules and nothing else, and has none
 of the hooks of the test core. With --static it may not need libcrypto either,
-and the metadata has OpenSSL's licence and a bill of materials.
+and the metadata has OpenSSL's licence and a bill of materials; with AWS-LC
+inside, which --awslc asks for, AWS-LC's licence, too.
 """
 
 from __future__ import annotations
@@ -23,11 +24,9 @@ NEEDED = re.compile(
     r"|libc\.musl-\w+\.so\.1|ld-linux[-\w]*\.so\.\d|ld-musl-\w+\.so\.1"
 )
 ENTRIES = ("PyInit__pyssl", "PyInit__quick")
-LICENCES = (
-    ".dist-info/licenses/LICENSE",
-    ".dist-info/licenses/LICENSE-OpenSSL.txt",
-    ".cdx.json",
-)
+LICENCE = ".dist-info/licenses/LICENSE"
+OPENSSL = (".dist-info/licenses/LICENSE-OpenSSL.txt", ".cdx.json")
+AWSLC = ".dist-info/licenses/LICENSE-AWS-LC.txt"
 
 _HEX = re.compile(r"[0-9a-f]+")
 
@@ -77,8 +76,16 @@ def faults(library: Path, *, static: bool = False) -> list[str]:
     return found
 
 
-def wheel_faults(wheel: Path, *, static: bool = False) -> list[str]:
-    """Say everything that is wrong with a wheel."""
+def wheel_faults(
+    wheel: Path, *, static: bool = False, awslc: bool = False
+) -> list[str]:
+    """Say everything that is wrong with a wheel.
+
+    Args:
+        wheel: The file.
+        static: Whether libcrypto must be inside.
+        awslc: Whether AWS-LC must be inside, too.
+    """
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as z:
         names = z.namelist()
         found = [
@@ -86,11 +93,6 @@ def wheel_faults(wheel: Path, *, static: bool = False) -> list[str]:
             for name in names
             if not name.startswith("pyssl/")
             and not name.partition("/")[0].endswith(".dist-info")
-        ]
-        found += [
-            f"lacks {end}"
-            for end in (LICENCES if static else LICENCES[:1])
-            if not any(name.endswith(end) for name in names)
         ]
         if "pyssl/py.typed" not in names:
             found.append("lacks pyssl/py.typed")
@@ -100,6 +102,16 @@ def wheel_faults(wheel: Path, *, static: bool = False) -> list[str]:
         for name in extensions:
             path = Path(z.extract(name, folder))
             found += [f"{name} {one}" for one in faults(path, static=static)]
+            holds = b"AWS-LC " in path.read_bytes()
+            if awslc and not holds:
+                found.append(f"{name} holds no AWS-LC")
+            awslc = awslc or holds
+        ends = [LICENCE, *(OPENSSL if static else ()), *([AWSLC] * awslc)]
+        found += [
+            f"lacks {end}"
+            for end in ends
+            if not any(name.endswith(end) for name in names)
+        ]
     return found
 
 
@@ -122,11 +134,12 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(description="Audit built wheels.")
     parser.add_argument("--static", action="store_true")
+    parser.add_argument("--awslc", action="store_true")
     parser.add_argument("wheels", nargs="+", type=Path)
     options = parser.parse_args()
     bad = False
     for wheel in options.wheels:
-        found = wheel_faults(wheel, static=options.static)
+        found = wheel_faults(wheel, static=options.static, awslc=options.awslc)
         bad = bad or bool(found)
         for one in found:
             print(f"{wheel.name}: {one}")

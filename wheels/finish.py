@@ -1,11 +1,11 @@
-"""Puts into a built wheel what belongs to the libcrypto inside it.
+"""Puts into a built wheel what belongs to the libraries inside it.
 
-    python wheels/finish.py WHEEL PREFIX
+    python wheels/finish.py WHEEL [PREFIX...]
 
-OpenSSL's licence and a CycloneDX bill of materials (PEP 770) join the
-metadata, and the archive is written again with its members in order and one
-date (SOURCE_DATE_EPOCH), so that the same input gives the same bytes. PREFIX
-is what wheels/libcrypto.py printed.
+Their licences and a CycloneDX bill of materials (PEP 770) join the metadata,
+and the archive is written again with its members in order and one date
+(SOURCE_DATE_EPOCH), so that the same input gives the same bytes. A PREFIX is
+what wheels/libcrypto.py or wheels/awslc.py printed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import base64
 import hashlib
 import json
 import os
-import re
 import sys
 import time
 import uuid
@@ -22,26 +21,75 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))  # this file is loaded by its path, too
+
+import supply  # noqa: E402
+
+# What its LICENSE names for what is compiled into its libcrypto.
+AWSLC_LICENSES = "(Apache-2.0 OR ISC) AND Apache-2.0 AND ISC AND MIT"
 _EPOCH = 315532800  # 1980-01-01, the first day that a zip archive knows
 
 
-def pin() -> dict[str, str]:
-    """Read version and sha256 from libcrypto.pin."""
-    path = Path(__file__).resolve().parent / "libcrypto.pin"
-    text = path.read_text("utf-8")
-    return dict(re.findall(r"^(\w+)=(\S+)$", text, re.MULTILINE))
+def inside(licence: str) -> dict[str, Any]:
+    """Describe the library that a licence is of, for a bill of materials."""
+    if licence == "LICENSE-OpenSSL.txt":
+        pinned = supply.pin("libcrypto")
+        return part(
+            "openssl",
+            pinned["version"],
+            description="libcrypto, linked statically; libssl is not there",
+            cpe="openssl:openssl",
+            licenses=[{"license": {"id": "Apache-2.0"}}],
+            hashes=_hashes(pinned),
+        )
+    if licence == "LICENSE-AWS-LC.txt":
+        pinned = supply.pin("awslc")
+        source = f"pkg:pypi/{pinned['package']}@{pinned['release']}"
+        return part(
+            "aws-lc",
+            pinned["version"],
+            description="its libcrypto, linked statically, for primitives",
+            cpe="amazon:aws-lc",
+            licenses=[{"expression": AWSLC_LICENSES}],
+            externalReferences=[
+                {
+                    "type": "source-distribution",
+                    "url": source,
+                    "hashes": _hashes(pinned),
+                }
+            ],
+        )
+    raise ValueError(f"{licence} is of no library that is known")
 
 
-def bill(name: str, version: str) -> bytes:
+def _hashes(pinned: dict[str, str]) -> list[dict[str, str]]:
+    return [{"alg": "SHA-256", "content": pinned["sha256"]}]
+
+
+def part(name: str, version: str, *, cpe: str, **more: Any) -> dict[str, Any]:
+    """Write down one library."""
+    return {
+        "type": "library",
+        "bom-ref": f"pkg:generic/{name}@{version}",
+        "name": name,
+        "version": version,
+        "purl": f"pkg:generic/{name}@{version}",
+        "cpe": f"cpe:2.3:a:{cpe}:{version}:*:*:*:*:*:*:*",
+        **more,
+    }
+
+
+def bill(name: str, version: str, parts: list[dict[str, Any]]) -> bytes:
     """Give the bill of materials as CycloneDX 1.6 JSON.
 
     Args:
         name: The distribution's name.
         version: Its version.
+        parts: What `inside` gave.
     """
-    pinned = pin()
-    openssl = pinned["version"]
-    serial = uuid.uuid5(uuid.NAMESPACE_URL, f"{name} {version} {openssl}")
+    refs = [one["bom-ref"] for one in parts]
+    words = " ".join([name, version, *(one["version"] for one in parts)])
     component: dict[str, Any] = {
         "type": "library",
         "bom-ref": f"pkg:pypi/{name}@{version}",
@@ -50,43 +98,36 @@ def bill(name: str, version: str) -> bytes:
         "purl": f"pkg:pypi/{name}@{version}",
         "licenses": [{"license": {"id": "Apache-2.0"}}],
     }
-    inside: dict[str, Any] = {
-        "type": "library",
-        "bom-ref": f"pkg:generic/openssl@{openssl}",
-        "name": "openssl",
-        "description": "libcrypto, linked statically; libssl is not there",
-        "version": openssl,
-        "purl": f"pkg:generic/openssl@{openssl}",
-        "cpe": f"cpe:2.3:a:openssl:openssl:{openssl}:*:*:*:*:*:*:*",
-        "licenses": [{"license": {"id": "Apache-2.0"}}],
-        "hashes": [{"alg": "SHA-256", "content": pinned["sha256"]}],
-    }
     document = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
-        "serialNumber": f"urn:uuid:{serial}",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, words)}",
         "version": 1,
         "metadata": {"component": component},
-        "components": [inside],
+        "components": parts,
         "dependencies": [
-            {"ref": component["bom-ref"], "dependsOn": [inside["bom-ref"]]},
-            {"ref": inside["bom-ref"]},
+            {"ref": component["bom-ref"], "dependsOn": refs},
+            *({"ref": ref} for ref in refs),
         ],
     }
     return json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
 
 
-def additions(wheel: Path, prefix: Path, metadata: str) -> dict[str, bytes]:
+def additions(
+    wheel: Path, prefixes: list[Path], metadata: str
+) -> dict[str, bytes]:
     """Give what joins the metadata, by name."""
     name, version = wheel.name.split("-")[:2]
-    licence = (prefix / "LICENSE-OpenSSL.txt").read_bytes()
-    return {
-        f"{metadata}/licenses/LICENSE-OpenSSL.txt": licence,
-        f"{metadata}/sboms/{name}.cdx.json": bill(
-            name.replace("_", "-"), version
-        ),
+    licences = [one for p in prefixes for one in p.glob("LICENSE-*.txt")]
+    parts = [inside(one.name) for one in licences]
+    found = {
+        f"{metadata}/licenses/{one.name}": one.read_bytes() for one in licences
     }
+    found[f"{metadata}/sboms/{name}.cdx.json"] = bill(
+        name.replace("_", "-"), version, parts
+    )
+    return found
 
 
 def record(files: dict[str, bytes], own: str) -> bytes:
@@ -116,12 +157,12 @@ def write(wheel: Path, files: dict[str, bytes]) -> None:
     fresh.replace(wheel)
 
 
-def finish(wheel: Path, prefix: Path | None) -> None:
+def finish(wheel: Path, prefixes: list[Path]) -> None:
     """Complete a wheel in place.
 
     Args:
         wheel: The wheel.
-        prefix: Of the static libcrypto inside; None if there is none.
+        prefixes: Of the static libraries inside.
     """
     with zipfile.ZipFile(wheel) as archive:
         files = {
@@ -131,8 +172,8 @@ def finish(wheel: Path, prefix: Path | None) -> None:
         }
     (own,) = (name for name in files if name.endswith(".dist-info/RECORD"))
     metadata = own.rpartition("/")[0]
-    if prefix is not None:
-        files.update(additions(wheel, prefix, metadata))
+    if prefixes:
+        files.update(additions(wheel, prefixes, metadata))
     del files[own]
     files[own] = record(files, own)
     write(wheel, files)
@@ -140,11 +181,10 @@ def finish(wheel: Path, prefix: Path | None) -> None:
 
 def main() -> int:
     """Complete the wheel named on the command line."""
-    if len(sys.argv) not in (2, 3):
+    if len(sys.argv) < 2:
         print(__doc__, file=sys.stderr)
         return 2
-    prefix = Path(sys.argv[2]) if len(sys.argv) == 3 else None
-    finish(Path(sys.argv[1]), prefix)
+    finish(Path(sys.argv[1]), [Path(one) for one in sys.argv[2:]])
     return 0
 
 

@@ -12,24 +12,20 @@ the compiler changes; --link makes FOLDER/libcrypto lead to it.
 
 from __future__ import annotations
 
-import argparse
-import fcntl
-import hashlib
-import os
 import platform
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-import tarfile
-import tempfile
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))  # this file is loaded by its path, too
+
+import supply  # noqa: E402
+
 SUITE = "trixie"  # the Debian release whose OpenSSL is the pinned one
 RELEASE = (
     "https://github.com/openssl/openssl/releases/download/"
@@ -85,30 +81,10 @@ NOWHERE = "/nonexistent/pyssl"
 # that nothing calls.
 FLAGS = ["-fPIC", "-ffunction-sections", "-fdata-sections", "-O3"]
 
-_BLOCK = 1 << 20
-
 
 def pin() -> dict[str, str]:
     """Read version and sha256 from libcrypto.pin."""
-    text = (HERE / "libcrypto.pin").read_text("utf-8")
-    return dict(re.findall(r"^(\w+)=(\S+)$", text, re.MULTILINE))
-
-
-def recipe() -> str:
-    """Name all that decides what the build comes out as, as 12 hex digits."""
-    compiler = subprocess.run(
-        [*_compiler(), "-v"], check=True, capture_output=True, text=True
-    ).stderr
-    parts = [
-        *sorted(pin().values()),
-        *OPTIONS,
-        *_extra(),
-        *FLAGS,
-        NOWHERE,
-        platform.machine(),
-        compiler,
-    ]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return supply.pin("libcrypto")
 
 
 def libcrypto(cache: Path, jobs: int) -> Path:
@@ -119,69 +95,24 @@ def libcrypto(cache: Path, jobs: int) -> Path:
         jobs: Compilers at a time.
 
     Errors:
-        RuntimeError: the source is not to be had, or is not the pinned one.
-        subprocess.CalledProcessError: the build failed; its last lines are
-            printed.
+        As `supply.made`.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    prefix = cache / f"libcrypto-{pin()['version']}-{recipe()}"
-    with _alone(cache):
-        if not (prefix / "done").exists():
-            archive = source(cache)
-            shutil.rmtree(prefix, ignore_errors=True)
-            with tempfile.TemporaryDirectory(dir=cache) as folder:
-                tree = unpack(archive, Path(folder))
-                build(tree, prefix, jobs)
-            (prefix / "done").touch()
-    return prefix
+    return supply.made(library(), cache, jobs)
 
 
-@contextmanager
-def _alone(cache: Path) -> Iterator[None]:
-    """Keep other builds out of the cache."""
-    with (cache / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-# ---- the source ------------------------------------------------------------
-
-
-def source(cache: Path) -> Path:
-    """Give the verified archive, fetching it if the cache has none.
-
-    Errors:
-        RuntimeError: nobody had it, with what each of them said.
-    """
-    archive = cache / f"openssl-{pin()['version']}.tar.gz"
-    if archive.exists() and _digest(archive) == pin()["sha256"]:
-        return archive
-    said = []
-    for fetch in (_from_debian, _from_project):
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            try:
-                found = fetch(Path(folder))
-            except (OSError, RuntimeError, subprocess.SubprocessError) as e:
-                said.append(f"{fetch.__name__}: {e}")
-                continue
-            digest = _digest(found)
-            if digest != pin()["sha256"]:
-                said.append(f"{fetch.__name__}: SHA-256 {digest}")
-                continue
-            found.replace(archive)
-            return archive
-    raise RuntimeError(
-        f"OpenSSL {pin()['version']} is not to be had:\n" + "\n".join(said)
+def library() -> supply.Library:
+    """Describe what is built."""
+    return supply.Library(
+        "libcrypto",
+        "OpenSSL",
+        f"openssl-{pin()['version']}.tar.gz",
+        [_from_debian, _from_project],
+        [*OPTIONS, *_extra(), *FLAGS, NOWHERE],
+        build,
     )
 
 
-def _digest(path: Path) -> str:
-    """Give the SHA-256 of a file in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+# ---- the source ------------------------------------------------------------
 
 
 def _from_debian(folder: Path) -> Path:
@@ -220,7 +151,7 @@ def _from_debian(folder: Path) -> Path:
         timeout=600,
         cwd=folder,
     )
-    return _one(folder, f"openssl_{pin()['version']}.orig.tar.gz")
+    return supply.one(folder, f"openssl_{pin()['version']}.orig.tar.gz")
 
 
 def _own_apt(folder: Path, mirror: str) -> list[str]:
@@ -253,28 +184,7 @@ def _from_project(folder: Path) -> Path:
     return path
 
 
-def _one(folder: Path, name: str) -> Path:
-    """Find a file that must be there."""
-    path = folder / name
-    if not path.is_file():
-        there = ", ".join(sorted(p.name for p in folder.glob("openssl*")))
-        raise RuntimeError(f"{name} is not among {there or 'nothing'}")
-    return path
-
-
-def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack an archive that was verified; give its top folder."""
-    with tarfile.open(archive) as tar:
-        tar.extractall(folder)  # noqa: S202 - its SHA-256 is pinned
-    (top,) = (path for path in folder.iterdir() if path.is_dir())
-    return top
-
-
 # ---- the build -------------------------------------------------------------
-
-
-def _compiler() -> list[str]:
-    return shlex.split(os.environ.get("CC", "cc"))
 
 
 def _extra() -> list[str]:
@@ -288,11 +198,13 @@ def build(tree: Path, prefix: Path, jobs: int) -> None:
     # OpenSSL remembers where its files are: on no machine, and the same in
     # every build.
     folders = [f"--prefix={NOWHERE}", f"--openssldir={NOWHERE}"]
-    env = {**os.environ, "CC": shlex.join(_compiler())}
-    _run(["./Configure", *folders, *OPTIONS, *_extra(), *FLAGS], tree, env)
+    env = {"CC": shlex.join(supply.compiler())}
+    supply.run(
+        ["./Configure", *folders, *OPTIONS, *_extra(), *FLAGS], tree, env
+    )
     make = ["make", f"-j{jobs}"]
-    _run([*make, "build_generated"], tree, env)
-    _run([*make, "libcrypto.a"], tree, env)
+    supply.run([*make, "build_generated"], tree, env)
+    supply.run([*make, "libcrypto.a"], tree, env)
     include = prefix / "include" / "openssl"
     shutil.copytree(tree / "include" / "openssl", include)
     (prefix / "lib").mkdir()
@@ -300,39 +212,5 @@ def build(tree: Path, prefix: Path, jobs: int) -> None:
     shutil.copy2(tree / "LICENSE.txt", prefix / "LICENSE-OpenSSL.txt")
 
 
-def _run(command: list[str], tree: Path, env: dict[str, str]) -> None:
-    """Run a step of the build; show the end of its words if it fails."""
-    done = subprocess.run(
-        command,
-        check=False,
-        cwd=tree,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if done.returncode != 0:
-        print("\n".join(done.stdout.splitlines()[-40:]), file=sys.stderr)
-        raise subprocess.CalledProcessError(done.returncode, command)
-
-
-def main() -> int:
-    """Build what is pinned and print its prefix."""
-    parser = argparse.ArgumentParser(description="Build a static libcrypto.")
-    default = os.environ.get("PYSSL_CACHE", "~/.cache/pyssl")
-    parser.add_argument("--cache", type=Path, default=Path(default))
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--link", action="store_true")
-    options = parser.parse_args()
-    cache = options.cache.expanduser().resolve()
-    prefix = libcrypto(cache, max(options.jobs, 1))
-    if options.link:
-        link = cache / "libcrypto"
-        link.unlink(missing_ok=True)
-        link.symlink_to(prefix)
-    print(prefix)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(supply.main(library(), "Build a static libcrypto."))

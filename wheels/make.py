@@ -2,7 +2,7 @@
 
     python wheels/make.py [--out FOLDER] [--once]
 
-The static libcrypto, the source archive, the wheel from that archive in an
+The static libraries, the source archive, the wheel from that archive in an
 isolated environment, licence and bill of materials, auditwheel, abi3audit,
 wheels/check.py; all of it twice, in other folders, to see that the bytes are
 the same (--once leaves that out). The wheel and the source archive end up in
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import venv
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 WHEELS = ROOT / "wheels"
@@ -65,7 +66,22 @@ def date() -> str:
     return run("git", "log", "-1", "--format=%ct").strip()
 
 
-def make(tools: Path, prefix: Path, out: Path) -> Path:
+class Inside(NamedTuple):
+    """The prefixes of what is linked into the wheel."""
+
+    libcrypto: Path
+    awslc: Path
+
+
+def libraries() -> Inside:
+    """Build them, or find them built."""
+    scripts = [WHEELS / f"{name}.py" for name in Inside._fields]
+    return Inside(
+        *(Path(run(sys.executable, one).split()[-1]) for one in scripts)
+    )
+
+
+def make(tools: Path, inside: Inside, out: Path) -> Path:
     """Build one wheel, and the source archive that it is made of, into out.
 
     Returns:
@@ -77,7 +93,8 @@ def make(tools: Path, prefix: Path, out: Path) -> Path:
         run(
             tools / "python",
             *("-m", "build", "--outdir", folder / "raw", ROOT),
-            PYSSL_LIBCRYPTO=str(prefix),
+            PYSSL_LIBCRYPTO=str(inside.libcrypto),
+            PYSSL_PRIMITIVES=str(inside.awslc),
             **epoch,
         )
         (raw,) = (folder / "raw").glob("*.whl")
@@ -90,7 +107,7 @@ def make(tools: Path, prefix: Path, out: Path) -> Path:
             **epoch,
         )
         (wheel,) = (folder / "repaired").glob("*.whl")
-        run(sys.executable, WHEELS / "finish.py", wheel, prefix, **epoch)
+        run(sys.executable, WHEELS / "finish.py", wheel, *inside, **epoch)
         out.mkdir(parents=True, exist_ok=True)
         shutil.copy2(archive, out)
         return Path(shutil.copy2(wheel, out))
@@ -98,7 +115,8 @@ def make(tools: Path, prefix: Path, out: Path) -> Path:
 
 def audit(tools: Path, wheel: Path) -> None:
     """Look at the wheel as a distributor would."""
-    print(run(sys.executable, WHEELS / "check.py", "--static", wheel).strip())
+    check = WHEELS / "check.py"
+    print(run(sys.executable, check, "--static", "--awslc", wheel).strip())
     if "-abi3-" in wheel.name:
         found = run(tools / "python", "-m", "abi3audit", "--strict", wheel)
         print(f"abi3audit: {found.strip() or 'sound'}")
@@ -122,14 +140,13 @@ def main() -> int:
     work = ROOT / "build" / "wheel"
     work.mkdir(parents=True, exist_ok=True)
     commands = tools(work)
-    words = run(sys.executable, WHEELS / "libcrypto.py")
-    prefix = Path(words.split()[-1])
-    wheel = make(commands, prefix, options.out)
+    inside = libraries()
+    wheel = make(commands, inside, options.out)
     audit(commands, wheel)
     print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.2f} MB")
     if not options.once:
         with tempfile.TemporaryDirectory() as folder:
-            again = make(commands, prefix, Path(folder))
+            again = make(commands, inside, Path(folder))
             if digest(again) != digest(wheel):
                 print("a second build gives other bytes", file=sys.stderr)
                 return 1

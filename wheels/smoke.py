@@ -169,7 +169,8 @@ def main() -> int:
     maps = Path("/proc/self/maps")
     if maps.exists():
         must("libssl" not in maps.read_text("utf-8"), "being without libssl")
-    print(f"smoke: {known['libcrypto']} ({known['linked']}): {', '.join(did)}")
+    made = f"{known['libcrypto']} ({known['linked']}), {known['primitives']}"
+    print(f"smoke: {made}: {', '.join(did)}")
     return 0
 
 

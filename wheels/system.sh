@@ -40,7 +40,7 @@ need make command -v make
 need perl command -v perl
 need binutils command -v objdump
 
-# Tools of some commands only: WITH="clang" sh wheels/system.sh
+# Tools of some commands only: WITH="clang cmake" sh wheels/system.sh
 for tool in ${WITH:-}; do
     need "$tool" command -v "$tool"
 done

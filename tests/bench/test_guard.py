@@ -140,9 +140,7 @@ def wheels_prefix() -> Path:
     """Give the wheel's libcrypto if it was built before."""
     wheel = guard.build_core.load("wheels/libcrypto.py")
     cache = os.environ.get("PYSSL_CACHE", "~/.cache/pyssl")
-    version = wheel.pin()["version"]
-    name = f"libcrypto-{version}-{wheel.recipe()}"
-    found = Path(cache).expanduser() / name
+    found = wheel.supply.place(wheel.library(), Path(cache).expanduser())
     if not (found / "done").exists():
         pytest.skip("the wheel's libcrypto has not been built here")
     return found
