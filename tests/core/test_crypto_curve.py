@@ -364,6 +364,7 @@ def test_public_key_signs_for_nobody_before_and_after_a_check(
     assert core.sign(public, scheme, DATA) is None
 
 
+@pytest.mark.threads
 @pytest.mark.parametrize("scheme", [*CURVES, ED25519], ids=hex)
 def test_threads_that_use_a_fresh_key_at_once_all_succeed(
     core, scheme
