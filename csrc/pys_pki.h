@@ -148,6 +148,7 @@ enum pys_bench {
     PYS_BENCH_RESPOND, /* a server's half of it */
     PYS_BENCH_SIGN,    /* id: scheme, which fits the key */
     PYS_BENCH_VERIFY,
+    PYS_BENCH_CHECK, /* the same of a chain's link */
     PYS_BENCH_HASH, /* id: suite, here and below */
     PYS_BENCH_HMAC,
     PYS_BENCH_KEY, /* an AEAD gets another key */
@@ -156,7 +157,7 @@ enum pys_bench {
     PYS_N_BENCH
 };
 /*
- * CPU time in ns that libcrypto takes for a primitive on n bytes (at most
+ * CPU time in ns of a primitive on n bytes (at most
  * 16384), so many times; -1 if it fails or is not there.
  */
 int64_t pys_bench(enum pys_bench what, unsigned id, pys_key *key, size_t n,

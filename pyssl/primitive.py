@@ -11,6 +11,7 @@ _KINDS = {
     "respond": lib.PYS_BENCH_RESPOND,
     "sign": lib.PYS_BENCH_SIGN,
     "verify": lib.PYS_BENCH_VERIFY,
+    "check": lib.PYS_BENCH_CHECK,
     "hash": lib.PYS_BENCH_HASH,
     "hmac": lib.PYS_BENCH_HMAC,
     "key": lib.PYS_BENCH_KEY,
@@ -22,6 +23,7 @@ _IDS = {
     "respond": lib.PYS_KIND_GROUP,
     "sign": lib.PYS_KIND_SCHEME,
     "verify": lib.PYS_KIND_SCHEME,
+    "check": lib.PYS_KIND_SCHEME,
 }
 
 
@@ -32,19 +34,20 @@ def spent_ns(
     times: int = 1,
     key: EVP_PKEY | None = None,
 ) -> int | None:
-    """Measure a primitive, as libcrypto does it for the core.
+    """Measure a primitive, by the library that does it for the core.
 
     Args:
         kind: "share" (a client's half of a key exchange), "respond" (a
-            server's), "sign", "verify", "hash", "hmac", "key" (an AEAD
+            server's), "sign", "verify", "check" (a link of a chain is
+            verified, always by libcrypto), "hash", "hmac", "key" (an AEAD
             gets another), "seal" or "open".
         name: Of the group, of the signature scheme, or else of a suite.
         size: Bytes to work on, at most 16384.
         times: How often.
-        key: For "sign" and "verify".
+        key: For "sign", "verify" and "check".
 
     Returns:
-        CPU time of this thread in nanoseconds; None if this libcrypto has
+        CPU time of this thread in nanoseconds; None if the library has
         it not, or it failed.
 
     Errors:

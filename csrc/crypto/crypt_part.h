@@ -14,6 +14,10 @@ PYS_MUST bool pys_cbc_start(void);
 PYS_MUST bool pys_share_start(void);
 PYS_MUST bool pys_sign_start(void);
 
+/* pys_verify by libcrypto, which checks a chain's links whoever is there. */
+PYS_MUST bool pys_verify_link(pys_key *k, uint16_t scheme, pys_rd data,
+    pys_rd sig);
+
 #ifdef PYS_TEST
 enum { PYS_TEST_KEM_SEED_LEN = 64, PYS_TEST_KEM_RANDOM_LEN = 32 };
 

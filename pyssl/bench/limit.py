@@ -105,7 +105,7 @@ def _signatures(setup: Setup, side: str, remembered: bool) -> list[Step]:
         if not remembered:
             certs = setup.chain if side == "client" else 1
             chain = _CHAIN_SCHEMES[setup.cert]
-            found.append(Step(side, "verify", chain, _TBS, certs))
+            found.append(Step(side, "check", chain, _TBS, certs))
     return found
 
 

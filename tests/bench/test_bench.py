@@ -43,6 +43,7 @@ from pyssl.bench.scenarios import (
     renew,
     system_bundle,
 )
+from pyssl.pkey import EVP_PKEY
 
 TINY = ["--seconds", "0.002", "--rounds", "2"]
 # Those that are the project's own or come with Python.
@@ -359,11 +360,14 @@ def test_limit_counts_what_each_side_must_do() -> None:
             if one.side == side and one.kind in work
         ]
 
-    work = ("share", "respond", "sign", "verify")
+    work = ("share", "respond", "sign", "verify", "check")
     assert of(Setup(), "client") == [("share", 1), ("verify", 1)]
     assert of(Setup(), "server") == [("respond", 1), ("sign", 1)]
     assert of(Setup("1.2"), "server") == [("share", 1), ("sign", 1)]
-    assert of(Setup(chain=3), "client", False)[-1] == ("verify", 3)
+    assert of(Setup(chain=3), "client", False)[-2:] == [
+        ("verify", 1),
+        ("check", 3),
+    ]
     assert of(Setup(mutual=True), "server") == [
         ("respond", 1),
         ("sign", 1),
@@ -401,6 +405,16 @@ def test_primitive_takes_time() -> None:
     assert primitive.spent_ns("hash", "TLS_AES_128_GCM_SHA256", 9999, 9) > 0
     with pytest.raises(KeyError):
         primitive.spent_ns("unheard-of", "X25519")
+
+
+@pytest.mark.parametrize("kind", pki.KINDS)
+@pytest.mark.parametrize("what", ["sign", "verify", "check"])
+def test_signature_takes_time(what: str, kind: str) -> None:
+    key = EVP_PKEY.from_pem(pki.server(kind).key.encode())
+    scheme = limit._CHAIN_SCHEMES[kind]
+
+    assert primitive.spent_ns(what, scheme, 300, 2, key) > 0
+    assert primitive.spent_ns(what, "ed448", 300, 2, key) is None
 
 
 # ---- a run -----------------------------------------------------------------

@@ -33,6 +33,7 @@ HEADERS = (
     "base/buf.h",
     "base/wire.h",
     "crypto/crypt.h",
+    "crypto/crypt_part.h",
     "crypto/suite.h",
     "crypto/transcript.h",
     "crypto/keys12.h",

@@ -210,6 +210,28 @@ def test_public_key_in_each_form_of_a_point_verifies(
     assert not core.verify(public, scheme, DATA + b"x", sig)
 
 
+@pytest.mark.parametrize("scheme", [*CURVES, ED25519], ids=hex)
+def test_link_of_a_chain_is_checked_with_the_same_outcome(
+    core, scheme
+) -> None:
+    key = (
+        ed25519.Ed25519PrivateKey.generate()
+        if scheme == ED25519
+        else ec.generate_private_key(CURVES[scheme])
+    )
+    own, data = core.key(_der(key)), core.rd(DATA)
+    sig = core.sign(own, scheme, DATA)
+
+    for given, good in ((sig, True), (sig[:-1] + bytes([sig[-1] ^ 1]), False)):
+        bits = core.rd(given)
+        ok = core.lib.pys_verify_link(own, scheme, data.rd, bits.rd)
+        core.lib.test_drop_errors()
+        assert bool(ok) == good == core.verify(own, scheme, DATA, given)
+    bits = core.rd(sig)
+    assert not core.lib.pys_verify_link(own, 0x0804, data.rd, bits.rd)
+    assert not core.lib.pys_verify_link(own, 0xFFFF, data.rd, bits.rd)
+
+
 @clause("RFC 8446 4.2.3")
 @pytest.mark.parametrize("scheme", CURVES, ids=hex)
 @pytest.mark.parametrize("number", [1, 2, 255, -1])
