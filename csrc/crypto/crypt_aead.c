@@ -24,8 +24,16 @@ static const aead_kind kinds[] = {
 
 static EVP_CIPHER *fetched[PYS_COUNT(kinds)];
 
+/*
+ * OpenSSL 3.0 asks a cipher how long its nonce is each time that one is set,
+ * and looks eight names up for it. Its GCM also takes a whole nonce among the
+ * parameters, as if it were put back (length -1: what OpenSSH relies on).
+ */
+static bool nonce_asked;
+
 struct pys_aead {
     EVP_CIPHER_CTX *ctx;
+    bool nonce_put; /* among the parameters */
 };
 
 bool
@@ -36,6 +44,7 @@ pys_aead_start(void)
         if (fetched[i] == NULL)
             return false;
     }
+    nonce_asked = OPENSSL_version_major() == 3 && OPENSSL_version_minor() == 0;
     return true;
 }
 
@@ -52,6 +61,7 @@ pys_aead_new(enum pys_aead_alg alg, const uint8_t *key, bool sealing)
 
     if (a == NULL)
         return NULL;
+    a->nonce_put = nonce_asked && alg != PYS_CHACHA20_POLY1305;
     a->ctx = EVP_CIPHER_CTX_new();
     if (a->ctx == NULL ||
         EVP_CipherInit_ex2(a->ctx, fetched[alg], key, NULL, sealing ? 1 : 0,
@@ -90,11 +100,29 @@ add(pys_aead *a, pys_rd in, uint8_t *out)
         (size_t)n == in.n;
 }
 
-/* params may be NULL: the tag, which is then expected. */
+/* How libcrypto is told where a tag is: at once, not by a ctrl. */
+#define TAG_PARAM(tag) \
+    OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, PYS_TAG_LEN)
+
+/* tag may be NULL: the one that is expected. */
 static bool
-begin(pys_aead *a, const uint8_t *nonce, pys_rd ad, const OSSL_PARAM *params)
+begin(pys_aead *a, const uint8_t *nonce, pys_rd ad, uint8_t *tag)
 {
-    return EVP_CipherInit_ex2(a->ctx, NULL, NULL, nonce, -1, params) == 1 &&
+    uint8_t iv[PYS_IV_LEN];
+    OSSL_PARAM params[] = {TAG_PARAM(tag),
+        OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED, iv,
+            (size_t)-1),
+        OSSL_PARAM_END};
+
+    if (a->nonce_put) {
+        memcpy(iv, nonce, PYS_IV_LEN);
+        return EVP_CIPHER_CTX_set_params(a->ctx,
+                   tag == NULL ? params + 1 : params) == 1 &&
+            add(a, ad, NULL);
+    }
+    params[1] = params[2];
+    return EVP_CipherInit_ex2(a->ctx, NULL, NULL, nonce, -1,
+               tag == NULL ? NULL : params) == 1 &&
         add(a, ad, NULL);
 }
 
@@ -108,16 +136,11 @@ end(pys_aead *a)
     return EVP_CipherFinal_ex(a->ctx, none, &n) == 1 && n == 0;
 }
 
-/* How libcrypto is told where a tag is: at once, not by a ctrl. */
-#define TAG_PARAMS(tag) \
-    {OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, PYS_TAG_LEN), \
-        OSSL_PARAM_END}
-
 bool
 pys_aead_seal(pys_aead *a, const uint8_t nonce[PYS_IV_LEN], pys_rd ad,
     pys_rd in, pys_rd tail, uint8_t *out)
 {
-    OSSL_PARAM params[] = TAG_PARAMS(out + in.n + tail.n);
+    OSSL_PARAM params[] = {TAG_PARAM(out + in.n + tail.n), OSSL_PARAM_END};
 
     if (tail.n != 0 && in.n + tail.n <= COPIED_MAX) {
         if (in.n != 0)
@@ -136,7 +159,6 @@ pys_aead_open(pys_aead *a, const uint8_t nonce[PYS_IV_LEN], pys_rd ad,
     pys_rd in, uint8_t *out, uint8_t *last)
 {
     uint8_t tag[PYS_TAG_LEN];
-    OSSL_PARAM params[] = TAG_PARAMS(tag);
     pys_rd apart = {0};
     pys_rd text;
 
@@ -146,8 +168,8 @@ pys_aead_open(pys_aead *a, const uint8_t nonce[PYS_IV_LEN], pys_rd ad,
         return false;
     if (last != NULL && text.n != 0)
         apart = pys_rd_of(text.p + --text.n, 1);
-    if (begin(a, nonce, ad, params) && add(a, text, out) &&
-        add(a, apart, last) && end(a))
+    if (begin(a, nonce, ad, tag) && add(a, text, out) && add(a, apart, last) &&
+        end(a))
         return true;
     /* RFC 8446 5.2: what did not verify must not be used. */
     pys_wipe(out, text.n);
