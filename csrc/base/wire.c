@@ -16,28 +16,6 @@ rd_number(pys_rd *in, size_t n, uint32_t *v)
 }
 
 bool
-pys_rd_u8(pys_rd *in, uint8_t *v)
-{
-    uint32_t n;
-
-    if (!rd_number(in, 1, &n))
-        return false;
-    *v = (uint8_t)n;
-    return true;
-}
-
-bool
-pys_rd_u16(pys_rd *in, uint16_t *v)
-{
-    uint32_t n;
-
-    if (!rd_number(in, 2, &n))
-        return false;
-    *v = (uint16_t)n;
-    return true;
-}
-
-bool
 pys_rd_u24(pys_rd *in, uint32_t *v)
 {
     return rd_number(in, 3, v);
@@ -47,30 +25,6 @@ bool
 pys_rd_u32(pys_rd *in, uint32_t *v)
 {
     return rd_number(in, 4, v);
-}
-
-bool
-pys_rd_bytes(pys_rd *in, size_t n, pys_rd *out)
-{
-    if (in->n < n)
-        return false;
-    *out = pys_rd_of(in->p, n);
-    if (n != 0)
-        in->p += n;
-    in->n -= n;
-    return true;
-}
-
-bool
-pys_rd_copy(pys_rd *in, void *out, size_t n)
-{
-    pys_rd bytes;
-
-    if (!pys_rd_bytes(in, n, &bytes))
-        return false;
-    if (n != 0)
-        memcpy(out, bytes.p, n);
-    return true;
 }
 
 /* A vector whose length takes n_len bytes; moves only if all is there. */
@@ -278,16 +232,4 @@ bool
 pys_wr_ok(const pys_wr *w)
 {
     return !w->failed;
-}
-
-void
-pys_put_u16(uint8_t *p, unsigned v)
-{
-    put_number(p, 2, v);
-}
-
-void
-pys_put_u64(uint8_t *p, uint64_t v)
-{
-    put_number(p, 8, v);
 }

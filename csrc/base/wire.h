@@ -27,13 +27,53 @@ pys_rd_buf(const pys_buf *b)
     return pys_rd_of(pys_buf_head(b), pys_buf_size(b));
 }
 
-/* Each reads one item from the front; false if it is not all there. */
-PYS_MUST bool pys_rd_u8(pys_rd *in, uint8_t *v);
-PYS_MUST bool pys_rd_u16(pys_rd *in, uint16_t *v);
+/*
+ * Each reads one item from the front; false if it is not all there. Those
+ * that every record needs are inline.
+ */
+static inline PYS_MUST bool
+pys_rd_bytes(pys_rd *in, size_t n, pys_rd *out)
+{
+    if (in->n < n)
+        return false;
+    *out = pys_rd_of(in->p, n);
+    if (n != 0)
+        in->p += n;
+    in->n -= n;
+    return true;
+}
+
+static inline PYS_MUST bool
+pys_rd_copy(pys_rd *in, void *out, size_t n)
+{
+    pys_rd bytes;
+
+    if (!pys_rd_bytes(in, n, &bytes))
+        return false;
+    if (n != 0)
+        memcpy(out, bytes.p, n);
+    return true;
+}
+
+static inline PYS_MUST bool
+pys_rd_u8(pys_rd *in, uint8_t *v)
+{
+    return pys_rd_copy(in, v, 1);
+}
+
+static inline PYS_MUST bool
+pys_rd_u16(pys_rd *in, uint16_t *v)
+{
+    pys_rd bytes;
+
+    if (!pys_rd_bytes(in, 2, &bytes))
+        return false;
+    *v = (uint16_t)(bytes.p[0] << 8 | bytes.p[1]);
+    return true;
+}
+
 PYS_MUST bool pys_rd_u24(pys_rd *in, uint32_t *v);
 PYS_MUST bool pys_rd_u32(pys_rd *in, uint32_t *v);
-PYS_MUST bool pys_rd_bytes(pys_rd *in, size_t n, pys_rd *out);
-PYS_MUST bool pys_rd_copy(pys_rd *in, void *out, size_t n);
 
 /* A vector with a length of 1, 2 or 3 bytes; out is exactly its content. */
 PYS_MUST bool pys_rd_vec8(pys_rd *in, pys_rd *out);
@@ -95,7 +135,18 @@ void pys_wr_close24(pys_wr *w, size_t at);
 PYS_MUST bool pys_wr_ok(const pys_wr *w);
 
 /* Numbers at a fixed place, for record headers and nonces. */
-void pys_put_u16(uint8_t *p, unsigned v);
-void pys_put_u64(uint8_t *p, uint64_t v);
+static inline void
+pys_put_u16(uint8_t *p, unsigned v)
+{
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+}
+
+static inline void
+pys_put_u64(uint8_t *p, uint64_t v)
+{
+    for (int i = 0; i < 8; i++)
+        p[i] = (uint8_t)(v >> (56 - 8 * i));
+}
 
 #endif
