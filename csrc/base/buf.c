@@ -46,8 +46,8 @@ buf_move(pys_buf *b, size_t n)
 static size_t
 grown(const pys_buf *b, size_t n)
 {
-    if (n < 256)
-        n = 256;
+    if (n < 512)
+        n = 512;
     if (n < 2 * b->cap)
         n = 2 * b->cap;
     return n > b->limit ? b->limit : n;

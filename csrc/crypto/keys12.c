@@ -3,7 +3,7 @@
  */
 #include "crypto/keys12.h"
 
-enum { BLOCK_MAX = 2 * (32 + 12) };
+enum { BLOCK_MAX = 2 * (32 + 12), ROOM = 192 };
 
 static pys_rd
 label_of(const char *text)
@@ -51,18 +51,25 @@ prf_run(pys_hash *scratch, const pys_prf *what, pys_buf *text, uint8_t *out,
 bool
 pys_prf_run(pys_hash *scratch, const pys_prf *what, uint8_t *out, size_t n)
 {
-    static const uint8_t room[PYS_HASH_MAX];
-    pys_buf text;
-    pys_wr w;
+    static const uint8_t none[PYS_HASH_MAX];
+    uint8_t room[ROOM];
+    /* An exporter's context may be longer than what TLS itself needs. */
+    size_t all = PYS_HASH_MAX + what->label.n + what->seed.n;
+    bool fits = all <= sizeof(room);
+    pys_buf text = {.data = fits ? room : NULL, .limit = all};
+    pys_wr w = pys_wr_to(&text);
     bool ok;
 
-    pys_buf_init(&text, PYS_HASH_MAX + what->label.n + what->seed.n);
-    w = pys_wr_to(&text);
-    pys_wr_bytes(&w, room, pys_hash_len(what->alg));
+    if (fits)
+        text.cap = text.limit;
+    pys_wr_bytes(&w, none, pys_hash_len(what->alg));
     pys_wr_rd(&w, what->label);
     pys_wr_rd(&w, what->seed);
     ok = pys_wr_ok(&w) && prf_run(scratch, what, &text, out, n);
-    pys_buf_wipe(&text);
+    if (fits)
+        pys_wipe(room, all);
+    else
+        pys_buf_wipe(&text);
     return ok;
 }
 

@@ -4,7 +4,7 @@
 #include "crypto/transcript.h"
 
 /* What is kept is one ClientHello; its size is limited by who receives it. */
-enum { KEPT_MAX = 1 << 18, MESSAGE_HASH = 254 };
+enum { KEPT_MAX = 1 << 18, KEPT_USUAL = 512, MESSAGE_HASH = 254 };
 
 bool
 pys_transcript_init(pys_transcript *t)
@@ -13,7 +13,8 @@ pys_transcript_init(pys_transcript *t)
     pys_buf_init(&t->kept, KEPT_MAX);
     t->hash = pys_hash_new();
     t->scratch = pys_hash_new();
-    if (t->hash == NULL || t->scratch == NULL) {
+    if (t->hash == NULL || t->scratch == NULL ||
+        !pys_buf_reserve(&t->kept, KEPT_USUAL)) {
         pys_transcript_wipe(t);
         return false;
     }

@@ -159,7 +159,7 @@ take_note(int ok, X509_STORE_CTX *ctx)
     pys_verify_event event = {
         .ok = ok != 0,
         .error = X509_STORE_CTX_get_error(ctx),
-        .depth = X509_STORE_CTX_get_error_depth(ctx),
+        .depth = (int16_t)X509_STORE_CTX_get_error_depth(ctx),
     };
 
     if (ok == 0 && event.error == X509_V_OK)

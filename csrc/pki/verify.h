@@ -32,9 +32,9 @@ typedef struct pys_verify_job {
 
 /* What libcrypto said of one certificate, in its order (VFY-3). */
 typedef struct pys_verify_event {
-    int ok;
-    long error;
-    int depth;
+    int error;
+    int16_t depth;
+    bool ok;
 } pys_verify_event;
 
 enum { PYS_EVENTS_MAX = 64 };
