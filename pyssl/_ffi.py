@@ -28,12 +28,14 @@ __all__ = [
     "VERSION",
     "Conn",
     "Owner",
+    "asks_changed",
     "bytes_of",
     "ffi",
     "lib",
     "number",
     "number64",
     "own",
+    "queued",
     "room",
     "source",
     "text_of",
@@ -86,7 +88,12 @@ def _load_quick() -> None:
 
 
 _load_quick()
-from pyssl._quick import AT_FIRST, Conn  # noqa: E402
+from pyssl._quick import (  # noqa: E402
+    AT_FIRST,
+    Conn,
+    asks_changed,
+    queued,
+)
 
 
 def number(value: Any, what: str) -> int:

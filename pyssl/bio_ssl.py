@@ -174,10 +174,10 @@ def _goodbye(ssl: SSL) -> None:
 
 def _is_idle(ssl: SSL) -> bool:
     """Tell whether no thread, this one included, is inside an SSL."""
-    for lock in (ssl._read_lock, ssl._write_lock):
-        if not lock.acquire(False):
+    for writing in (0, 1):
+        if not ssl._try_take(writing):
             return False
-        lock.release()
+        ssl._give(writing)
     if ssl._rest:
         ssl._send_rest()
     return True

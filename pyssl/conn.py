@@ -26,7 +26,6 @@ from pyssl.const import (
     SSL_R_BAD_LENGTH,
     SSL_R_UNINITIALIZED,
 )
-from pyssl.err import local as _local
 from pyssl.notices import deliver
 
 # Bound here because every read and write uses them.
@@ -147,7 +146,7 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         has released the lock, so one of the two always sends it.
         """
         self._rest = True
-        while self._rest and self._write_lock.acquire(False):
+        while self._rest and self._try_take(1):
             self._writer = get_ident()
             try:
                 self._rest = False
@@ -161,65 +160,9 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
                     deliver(self, conn, 1)
             finally:
                 self._writer = 0
-                self._write_lock.release()
+                self._give(1)
 
     # ---- handshake ---------------------------------------------------------
-
-    def do_handshake(self) -> int:
-        """Start or continue the handshake, in the role that was set.
-
-        Returns:
-            1 once it is complete; 0 if the peer closed before; -1
-            otherwise, and `get_error` tells why.
-
-        Errors:
-            SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: move the BIO's bytes,
-                call again.
-            SSL_ERROR_WANT_X509_LOOKUP, SSL_ERROR_WANT_CLIENT_HELLO_CB: a
-                callback suspended the handshake; call again.
-            SSL_ERROR_SSL: it failed; a retry does not help.
-            SSL_ERROR_SYSCALL: the transport failed.
-
-        Source: SSL_do_handshake(3); contract 1.1.
-        """
-        me = get_ident()
-        rbio, wbio = self._rbio, self._wbio
-        if (
-            rbio is None
-            or wbio is None
-            or rbio._epoch != self._read_epoch
-            or wbio._epoch != self._write_epoch
-            or self._live != self._ctx.live_asks
-            or not self._fits
-            or _local.state.queue
-            or self._reader == me
-            or self._writer == me
-        ):
-            return self._shake_hands(_NO_ROLE, False)
-        # The usual case in one go; there is nothing to prepare.
-        try:
-            with self._read_lock, self._write_lock:
-                self._reader = self._writer = me
-                try:
-                    if self._quick_read == QUICK or self._quick_write == QUICK:
-                        self._shut_quick()
-                    conn = self._alive() if self._conn is None else self._conn
-                    io = _shake(conn)
-                    if io in (_DONE, _WANT_READ):
-                        self._reading_thread = self._writing_thread = me
-                        if io == _DONE:
-                            self._read_want = self._write_want = _NOTHING
-                            return 1
-                        self._read_want = self._write_want = _READING
-                        return -1
-                    ret = self._go_on(conn, io)
-                finally:
-                    self._reader = self._writer = 0
-        finally:
-            if self._rest:
-                self._send_rest()
-        self._raise_parked()
-        return ret
 
     def connect(self) -> int:
         """As `do_handshake`, in client role if none was set.
@@ -295,6 +238,7 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         The queue is cleared only if there is something to do (HS-4).
         """
         ctx = self._ctx
+        self._heard()
         if self._live != ctx.live_asks:
             self._live = ctx.live_asks
             wanted = self._live & self._copied.only | self._copied.asks
@@ -396,9 +340,8 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         bio = self._rbio
         if bio is not None and bio._epoch != self._read_epoch:
             self._exclusive(self._pass_bios)
-        lock = self._read_lock
         while True:
-            lock.acquire()
+            self._take(0)
             self._reader = me
             try:
                 if self._quick_read == QUICK:
@@ -419,7 +362,7 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
                     break
             finally:
                 self._reader = 0
-                lock.release()
+                self._give(0)
             ret = self._shake_hands(_NO_ROLE, True)
             if ret <= 0:
                 return ret
@@ -454,9 +397,8 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         bio = self._wbio
         if bio is not None and bio._epoch != self._write_epoch:
             self._exclusive(self._pass_bios)
-        lock = self._write_lock
         while True:
-            lock.acquire()
+            self._take(1)
             self._writer = me
             try:
                 if self._quick_write == QUICK:
@@ -478,7 +420,7 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
                     break
             finally:
                 self._writer = 0
-                lock.release()
+                self._give(1)
                 if self._rest:
                     self._send_rest()
             ret = self._shake_hands(_NO_ROLE, True)
@@ -527,24 +469,25 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         conn = self._enter()
         if self._stale():
             self._exclusive(self._pass_bios)
-        with self._write_lock:
-            self._writer = get_ident()
-            try:
-                self._shut_quick(reading=False)
-                self._unsent = None
+        self._take(1)
+        self._writer = get_ident()
+        try:
+            self._shut_quick(reading=False)
+            self._unsent = None
+            io = lib.pys_conn_shutdown(conn)
+            while io == _BIO:
+                self._serve(1)
                 io = lib.pys_conn_shutdown(conn)
-                while io == _BIO:
-                    self._serve(1)
-                    io = lib.pys_conn_shutdown(conn)
-                if self._told is not None:
-                    deliver(self, conn, 1)
-                ret = 0
-                if io == _MOVED:  # ours is out, the peer's is to come
-                    self._note(_NOTHING, 1)
-                elif io != _WANT_READ:
-                    ret = self._ended(conn, io, 1)
-            finally:
-                self._writer = 0
+            if self._told is not None:
+                deliver(self, conn, 1)
+            ret = 0
+            if io == _MOVED:  # ours is out, the peer's is to come
+                self._note(_NOTHING, 1)
+            elif io != _WANT_READ:
+                ret = self._ended(conn, io, 1)
+        finally:
+            self._writer = 0
+            self._give(1)
         if self._rest:
             self._send_rest()
         if io == _MOVED:
@@ -556,21 +499,22 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
 
     def _await_close(self, conn: Any) -> int:
         """Read until the peer's close_notify."""
-        with self._read_lock:
-            self._reader = get_ident()
-            try:
-                self._shut_quick(writing=False)
+        self._take(0)
+        self._reader = get_ident()
+        try:
+            self._shut_quick(writing=False)
+            io = _DEAD_BEFORE
+            if _phase(conn) == _OPEN:
+                io = lib.pys_conn_shutdown_read(conn)
+            while io in _TURNS:
+                self._turn(conn, io)
                 io = _DEAD_BEFORE
                 if _phase(conn) == _OPEN:
                     io = lib.pys_conn_shutdown_read(conn)
-                while io in _TURNS:
-                    self._turn(conn, io)
-                    io = _DEAD_BEFORE
-                    if _phase(conn) == _OPEN:
-                        io = lib.pys_conn_shutdown_read(conn)
-                ret = self._ended(conn, io, 0)
-                if io == _FAULT:
-                    self._send_rest()
-                return ret
-            finally:
-                self._reader = 0
+            ret = self._ended(conn, io, 0)
+            if io == _FAULT:
+                self._send_rest()
+            return ret
+        finally:
+            self._reader = 0
+            self._give(0)

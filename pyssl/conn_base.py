@@ -1,8 +1,9 @@
-"""What every part of an SSL rests on: its state, its locks, its life.
+"""What every part of an SSL rests on: its state and its life.
 
-Two locks, one for each direction. A call takes what it needs, reading
-before writing: an established connection is read under the one and written
-under the other, and everything else takes both (contract CV-8).
+How calls get in stands in _quick.py, and in csrc/quick, which takes its place:
+two locks, one for each direction. A call takes what it needs, reading before
+writing: an established connection is read under the one and written under the
+other, and everything else takes both (contract CV-8).
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ T = TypeVar("T")
 # For counts of references; held for moments.
 _COUNTING = allocate_lock()
 
-# Calls that never wait do without the lock of their direction (below).
-# AT_FIRST is UNTRIED, or USELESS where there are none.
+# Calls that never wait do without the lock of their direction (below). It
+# begins with _ffi.AT_FIRST: UNTRIED, or USELESS where there are none.
 USELESS, UNTRIED, QUICK = 0, 1, 2
 
 _cast = ffi.cast
@@ -58,14 +59,11 @@ class ConnBase(Identities, Conn):
         "_copied",
         "_ctx",
         "_ex",
-        "_fits",
         "_live",
         "_parked",
         "_rbio",
         "_read_epoch",
-        "_read_lock",
         "_refs",
-        "_rest",
         "_role",
         "_session_ctx",
         "_session_part",
@@ -74,7 +72,6 @@ class ConnBase(Identities, Conn):
         "_unsent",
         "_wbio",
         "_write_epoch",
-        "_write_lock",
     )
 
     _registry = Registry()
@@ -85,10 +82,10 @@ class ConnBase(Identities, Conn):
         Errors:
             TypeError: not a context.
             ValueError: a context that was freed.
-            RuntimeError: it has been made before.
+            RuntimeError: made anew, by one of its own callbacks.
         """
         if self._conn is not None:
-            raise RuntimeError("this SSL has been made before")
+            raise_parked(self._alone(self._begin_anew))
         if not isinstance(ctx, SSL_CTX):
             raise TypeError("an SSL_CTX is needed")
         self._rbio: BIO | None = None
@@ -106,7 +103,6 @@ class ConnBase(Identities, Conn):
         conn = own(_new(self._settings), _free)
         self._keep(conn, int(_cast(_ADDRESS, conn)))
         self._role: int = _NO_ROLE
-        self._fits = False  # the method of the context has this role
         self._refs = 1
         self._session_part: Any = None  # keeps its application data
         self._parked: BaseException | None = None
@@ -114,13 +110,16 @@ class ConnBase(Identities, Conn):
         if ctx._hooks is not NOBODY:
             self._inform(Told(ctx._hooks))
         self._unsent: Any = None
-        self._read_lock = allocate_lock()
-        self._write_lock = allocate_lock()
-        self._rest = False  # reading left something that is to be sent
-        self._quick_read = self._quick_write = AT_FIRST
-        self._read_want = self._write_want = _NOTHING
         if self._registry.watched:
             self._registry.made(self)
+
+    def _begin_anew(self, _conn: Any) -> tuple[BIO, ...]:
+        """Take leave of what it was; both locks are held."""
+        released = self._part()
+        self._quick_read = self._quick_write = AT_FIRST
+        self._read_want = self._write_want = _NOTHING
+        self._fits = False
+        return released
 
     def __del__(self) -> None:
         """Let go of the BIOs and run the free callbacks."""
@@ -158,21 +157,19 @@ class ConnBase(Identities, Conn):
 
         Source: SSL_free(3); contract CTX-4.
         """
-        self._enter()
-        with self._read_lock, self._write_lock:
-            self._alive()
-            self._shut_quick()
-            with _COUNTING:
-                self._refs -= 1
-                last = self._refs == 0
-            released: tuple[BIO, ...] = ()
-            if last:
-                self._retire_session(self._conn, anyway=False)
-                released = self._part()
-        if self._rest:
-            self._send_rest()
+        released = self._alone(self._drop_one)
         self._raise_parked()
         raise_parked(released)
+
+    def _drop_one(self, conn: Any) -> tuple[BIO, ...]:
+        """End a reference; both locks are held."""
+        with _COUNTING:
+            self._refs -= 1
+            last = self._refs == 0
+        if not last:
+            return ()
+        self._retire_session(conn, anyway=False)
+        return self._part()
 
     def _part(self) -> tuple[BIO, ...]:
         """Take leave of everything; whoever is inside ends without BIOs."""
@@ -232,74 +229,7 @@ class ConnBase(Identities, Conn):
             raise MemoryError
         self._told = told
 
-    # ---- getting in --------------------------------------------------------
-
-    def _alive(self) -> Any:
-        """Give the core's connection, or raise for a freed object."""
-        conn = self._conn
-        if conn is None:
-            raise ValueError("this SSL was freed")
-        return conn
-
-    def _enter(self) -> Any:
-        """Give the core's connection to a call that is to do I/O."""
-        me = get_ident()
-        if self._reader == me or self._writer == me:
-            raise RuntimeError(
-                "a callback or BIO operation may not use its own SSL for I/O"
-            )
-        return self._alive()
-
-    def _alone(self, do: Callable[..., T], *arguments: Any) -> T:
-        """Run do(conn, *arguments) with both locks; not from a callback."""
-        me = get_ident()
-        if self._reader == me or self._writer == me:
-            self._enter()  # which refuses
-        try:
-            with self._read_lock, self._write_lock:
-                conn = self._conn
-                if conn is None:
-                    self._alive()  # which refuses
-                self._reader = self._writer = me
-                try:
-                    if self._quick_read == QUICK or self._quick_write == QUICK:
-                        self._shut_quick()
-                    return do(conn, *arguments)
-                finally:
-                    self._reader = self._writer = 0
-        finally:
-            if self._rest:
-                self._send_rest()
-
-    def _exclusive(self, do: Callable[..., T], *arguments: Any) -> T:
-        """As _alone, or inside a callback that has both locks."""
-        me = get_ident()
-        if self._reader == me and self._writer == me:
-            return do(self._alive(), *arguments)
-        return self._alone(do, *arguments)
-
-    def _facts(self, get: Callable[[Any], T]) -> T:
-        """Run get while nothing can change what was agreed.
-
-        That happens under both locks, so whichever is free will do: a
-        reader that waits for its peer keeps nobody from asking.
-        """
-        conn = self._alive()
-        me = get_ident()
-        if self._reader == me or self._writer == me:
-            return get(conn)
-        lock = self._write_lock
-        if not lock.acquire(False):
-            if self._read_lock.acquire(False):
-                lock = self._read_lock
-            else:
-                lock.acquire()
-        try:
-            return get(conn)
-        finally:
-            lock.release()
-            if self._rest:
-                self._send_rest()
+    # ---- without a lock ----------------------------------------------------
 
     # The core has a turn for each direction, beside the lock. While it is
     # open, reads and writes that never wait take it and leave the lock alone;
@@ -325,9 +255,6 @@ class ConnBase(Identities, Conn):
         self._quick_write = QUICK
         if not lib.pys_conn_open_quick(conn, 1):
             self._quick_write = USELESS
-
-    def _send_rest(self) -> None:
-        raise NotImplementedError
 
     def _change(self, change: Callable[[Any], T]) -> T:
         def do(conn: Any) -> T:

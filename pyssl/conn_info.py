@@ -331,13 +331,13 @@ class Info(ConnBase):
             return 1
         if self._reader == get_ident():
             return int(lib.pys_conn_has_pending(conn))
-        if not self._read_lock.acquire(False):
+        if not self._try_take(0):
             return 0
         try:
             self._shut_quick(writing=False)
             return int(lib.pys_conn_has_pending(conn))
         finally:
-            self._read_lock.release()
+            self._give(0)
 
     def get_shutdown(self) -> int:
         """Give SSL_SENT_SHUTDOWN and SSL_RECEIVED_SHUTDOWN, ORed.

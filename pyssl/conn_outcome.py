@@ -51,17 +51,8 @@ class Outcomes(ConnBase):
 
     __slots__ = ()
 
-    def get_error(self, ret: int) -> int:
-        """Say what a return value of this thread's last call here means.
-
-        Args:
-            ret: The value that the I/O call returned.
-
-        Returns:
-            An SSL_ERROR_ constant.
-
-        Source: SSL_get_error(3); contract 2.1.
-        """
+    def _get_error(self, ret: int) -> int:
+        """As `get_error`, in all its cases."""
         conn = self._conn
         if conn is None:
             conn = self._alive()

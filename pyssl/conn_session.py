@@ -134,10 +134,13 @@ class Resumption(Info):
         number(updatetype, "updatetype")
         known = updatetype if updatetype in (0, 1) else -1
         conn = self._enter()
-        with self._write_lock:
+        self._take(1)
+        try:
             done = lib.pys_conn_key_update(conn, known) == lib.PYS_IO_DONE
             if not done:
                 err.put(ERR_LIB_SSL, lib.pys_conn_misuse(conn))
+        finally:
+            self._give(1)
         if self._rest:
             self._send_rest()
         return int(done)

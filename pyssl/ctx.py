@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
 from pyssl import err
-from pyssl._ffi import lib, own
+from pyssl._ffi import asks_changed, lib, own
 from pyssl.const import (
     ERR_LIB_SSL,
     ERR_R_PASSED_NULL_PARAMETER,
@@ -356,6 +356,7 @@ class SSL_CTX(NoticeCalls):
             live |= HEAR_KEYLOG
         self._set_number(lib.PYS_ASKS, live | self._copied.asks)
         self.live_asks = live
+        asks_changed()
 
     # ---- certificates ------------------------------------------------------
 

@@ -14,7 +14,7 @@ from collections import deque
 from typing import Any, Callable, NoReturn, Protocol
 
 from pyssl import const_reason
-from pyssl._ffi import lib, text_of
+from pyssl._ffi import lib, queued, text_of
 from pyssl.const import (
     ERR_LIB_BIO,
     ERR_LIB_SSL,
@@ -77,18 +77,32 @@ class ThreadState:
 
     `want_serial` is the serial number of the connection that the last I/O
     call of this thread was for, `want` and `writing` what it ended with,
-    `errno` the system error that it left (CV-9).
+    `errno` the system error that it left (CV-9). The calls in C want to hear
+    whether there are entries, so whoever changes the queue calls `tell`.
     """
 
-    __slots__ = ("errno", "queue", "want", "want_serial", "writing")
+    __slots__ = ("errno", "full", "queue", "want", "want_serial", "writing")
 
     def __init__(self) -> None:
         """Start with an empty queue (ERR-1)."""
         self.queue: deque[Entry] = deque(maxlen=ROOM)
+        self.full = False
         self.want_serial = 0
         self.want = 0
         self.writing = 0
         self.errno = 0
+
+    def push(self, entry: Entry) -> None:
+        """Add an entry."""
+        self.queue.append(entry)
+        self.tell()
+
+    def tell(self) -> None:
+        """Say if the queue came to hold entries, or none."""
+        full = bool(self.queue)
+        if full is not self.full:
+            self.full = full
+            queued(full)
 
 
 class _Local(threading.local):
@@ -119,7 +133,7 @@ def put(library: int, reason: int, text: str | None = None) -> None:
 
 def put_code(code: int, text: str | None = None) -> None:
     """Push one packed code."""
-    local.state.queue.append(Entry(code, text or ""))
+    local.state.push(Entry(code, text or ""))
 
 
 def put_sys(errno: int, text: str | None = None) -> None:
@@ -129,23 +143,23 @@ def put_sys(errno: int, text: str | None = None) -> None:
 
 def put_fault(fault: Any) -> None:
     """Push the codes of a C fault, oldest first (ERR-6)."""
-    queue = local.state.queue
+    state = local.state
     for code in fault.codes[0 : fault.n_codes]:
-        queue.append(Entry(code))
+        state.push(Entry(code))
 
 
 def clear() -> None:
     """Empty the queue; cheap if it is empty already."""
-    queue = local.state.queue
-    if queue:
-        queue.clear()
+    state = local.state
+    if state.queue:
+        state.queue.clear()
+        state.tell()
 
 
 def drain() -> list[int]:
     """Empty the queue and give its codes, oldest first."""
-    queue = local.state.queue
-    codes = [entry.code for entry in queue]
-    queue.clear()
+    codes = [entry.code for entry in local.state.queue]
+    clear()
     return codes
 
 
@@ -408,11 +422,14 @@ _NOTHING = Entry(0)
 
 def _look(take: bool, last: bool = False) -> Entry:
     """Give an entry of the queue, or one with code 0 if it is empty."""
-    queue = local.state.queue
+    state = local.state
+    queue = state.queue
     if not queue:
         return _NOTHING
     if take:
-        return queue.popleft()
+        entry = queue.popleft()
+        state.tell()
+        return entry
     return queue[-1 if last else 0]
 
 
@@ -554,7 +571,7 @@ def _push(library: int, func: int, reason: int, entry: Entry) -> None:
         entry.code = _SYSTEM | reason
     else:
         entry.code = ERR_PACK(library, func, reason)
-    local.state.queue.append(entry)
+    local.state.push(entry)
 
 
 def ERR_set_mark() -> int:
@@ -580,9 +597,11 @@ def ERR_pop_to_mark() -> int:
 
     Source: ERR_pop_to_mark(3); contract ERR-8.
     """
-    queue = local.state.queue
+    state = local.state
+    queue = state.queue
     while queue and queue[-1].marks == 0:
         queue.pop()
+    state.tell()
     if not queue:
         return 0
     queue[-1].marks -= 1
@@ -653,4 +672,5 @@ def ERR_remove_thread_state(tid: None = None) -> None:
     """
     if tid is not None:
         raise TypeError("only the calling thread's state can be removed")
+    clear()
     local.state = ThreadState()

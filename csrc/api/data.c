@@ -455,6 +455,27 @@ pys_quick_write(pys_conn *c, const uint8_t *p, size_t n)
     return ret;
 }
 
+/* Is there a BIO, and is it still the one that the core is to work with? */
+static bool
+has_bio(const pys_flow *flow)
+{
+    return flow->bio != NULL && !atomic_load(&flow->bio->handed_over);
+}
+
+bool
+pys_quick_may_shake(const pys_conn *c)
+{
+    return has_bio(&c->flow[PYS_IN]) && has_bio(&c->flow[PYS_OUT]);
+}
+
+bool
+pys_quick_waits(const pys_conn *c)
+{
+    const pys_flow *in = &c->flow[PYS_IN];
+
+    return has_bio(in) && (pys_bio_retry(in->bio, PYS_IN) & PYS_BIO_READ) != 0;
+}
+
 /* ---- key update -------------------------------------------------------- */
 
 enum pys_io

@@ -18,4 +18,11 @@ static const long PYS_QUICK_LATER = -1000;
 long pys_quick_read(pys_conn *c, uint8_t *out, size_t n, size_t most);
 long pys_quick_write(pys_conn *c, const uint8_t *p, size_t n);
 
+/*
+ * For who has both locks, or while nobody has: are there BIOs for a handshake
+ * to go on with, and did the one that is read ask for another try?
+ */
+bool pys_quick_may_shake(const pys_conn *c);
+bool pys_quick_waits(const pys_conn *c);
+
 #endif

@@ -51,12 +51,10 @@ const char pys_quick_doc_write[] =
     "\n"
     "Source: SSL_write(3); contract 5.2.";
 
-/* A buffer and how many bytes of it, as any call may give them. */
-static bool
-take_arguments(PyObject *const *args, Py_ssize_t n, PyObject *names,
-    const char *format, const char *first, PyObject **buf, PyObject **num)
+bool
+pys_quick_arguments(PyObject *const *args, Py_ssize_t n, PyObject *names,
+    const pys_quick_form *form, PyObject **first, PyObject **second)
 {
-    const char *keys[] = {first, "num", NULL};
     PyObject *all = PyTuple_New(n);
     PyObject *named = PyDict_New();
     Py_ssize_t n_names = names == NULL ? 0 : PyTuple_Size(names);
@@ -71,8 +69,8 @@ take_arguments(PyObject *const *args, Py_ssize_t n, PyObject *names,
             0;
     /* What is found is borrowed from the caller, who has it all. */
     ok = ok &&
-        PyArg_ParseTupleAndKeywords(all, named, format, (char **)keys, buf,
-            num);
+        PyArg_ParseTupleAndKeywords(all, named, form->format,
+            (char **)form->keys, first, second);
     Py_XDECREF(all);
     Py_XDECREF(named);
     return ok;
@@ -107,6 +105,9 @@ may_try(const pys_quick_conn *self, int writing, PyObject *num, size_t *size)
     return *size != 0;
 }
 
+static const pys_quick_form read_form = {"O|O:read", {"buf", "num", NULL}};
+static const pys_quick_form write_form = {"O|O:write", {"data", "num", NULL}};
+
 /* ---- reading ----------------------------------------------------------- */
 
 /*
@@ -140,7 +141,7 @@ read_apart(pys_quick_conn *self, PyObject *buf, PyObject *num, long *n)
 }
 
 PyObject *
-pys_quick_conn_read(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
+pys_quick_read_call(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
     PyObject *names)
 {
     pys_quick_conn *self = (pys_quick_conn *)op;
@@ -149,8 +150,7 @@ pys_quick_conn_read(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
 
     if (n_args == 1 && names == NULL)
         buf = args[0];
-    else if (!take_arguments(args, n_args, names, "O|O:read", "buf", &buf,
-                 &num))
+    else if (!pys_quick_arguments(args, n_args, names, &read_form, &buf, &num))
         return NULL;
     if (PyByteArray_Check(buf)) {
         size_t size = (size_t)PyByteArray_Size(buf);
@@ -185,7 +185,7 @@ write_apart(pys_quick_conn *self, const uint8_t *p, size_t size)
 }
 
 PyObject *
-pys_quick_conn_write(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
+pys_quick_write_call(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
     PyObject *names)
 {
     pys_quick_conn *self = (pys_quick_conn *)op;
@@ -194,7 +194,7 @@ pys_quick_conn_write(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
 
     if (n_args == 1 && names == NULL)
         data = args[0];
-    else if (!take_arguments(args, n_args, names, "O|O:write", "data", &data,
+    else if (!pys_quick_arguments(args, n_args, names, &write_form, &data,
                  &num))
         return NULL;
     if (PyBytes_CheckExact(data)) {

@@ -12,6 +12,7 @@
 #define Py_LIMITED_API 0x03090000
 #include <Python.h>
 
+#include "base/base.h"
 #include "pys_conn.h"
 
 /*
@@ -23,23 +24,100 @@ enum { PYS_FASTCALL = 0x80 };
 /* May reads or writes leave the lock alone? As conn_base.py has them. */
 enum { PYS_USELESS, PYS_UNTRIED, PYS_QUICK };
 
+/* A lock, looked at and changed under the GIL only; see lock.c. */
+typedef struct pys_quick_lock {
+    bool taken;
+    bool told;     /* somebody who waits is told that it was released */
+    int n_waiting; /* threads */
+    void *gate;    /* the system's lock, NULL until somebody has waited */
+} pys_quick_lock;
+
+/* Waits; false: an exception, raised by the handler of a signal. */
+PYS_MUST bool pys_quick_lock_take(pys_quick_lock *lock);
+void pys_quick_lock_give(pys_quick_lock *lock);
+void pys_quick_lock_wipe(pys_quick_lock *lock);
+
 /* What an SSL is made of, as far as it is C's; Python sees all of it. */
 typedef struct pys_quick_conn {
-    PyObject_HEAD PyObject *owner; /* cffi's object that owns core, or NULL */
-    pys_conn *core; /* NULL: never made, or freed */
+    PyObject ob_base;
+    PyObject *owner; /* cffi's object that owns core, or NULL */
+    pys_conn *core;  /* NULL: never made, or freed */
+    pys_quick_lock lock[2];
+    unsigned long inside[2]; /* the thread that has the lock, or 0 */
+    unsigned long caller[2]; /* the thread of the last call, or 0 */
+    unsigned long asks; /* what pys_quick_asks said when all was heard */
     int turn[2]; /* USELESS, UNTRIED, QUICK */
     int want[2]; /* SSL_want(3) after the last call of a direction */
     int last; /* the direction of the last call */
-    unsigned long inside[2]; /* the thread that has the lock, or 0 */
-    unsigned long caller[2]; /* the thread of the last call, or 0 */
+    char fits; /* there is a role, and the context's method has it */
+    char rest; /* reading left something that is to be sent */
 } pys_quick_conn;
 
-/* The methods that read and write. */
-PyObject *pys_quick_conn_read(PyObject *self, PyObject *const *args,
+extern PyType_Spec pys_quick_conn_spec;
+
+/* How often some context began to ask something else than before. */
+unsigned long pys_quick_asks(void);
+
+/* ---- getting in (enter.c) ---------------------------------------------- */
+
+/* Is this thread inside, in a callback or an operation of a BIO? */
+static inline bool
+pys_quick_is_inside(const pys_quick_conn *self, unsigned long me)
+{
+    return self->inside[0] == me || self->inside[1] == me;
+}
+
+/* Are both locks there for the taking? */
+bool pys_quick_is_idle(const pys_quick_conn *self);
+
+/* Takes both; false: an exception. Keeps quick calls out, too. */
+PYS_MUST bool pys_quick_take(pys_quick_conn *self, unsigned long me);
+
+/*
+ * Gives both back and sends what reading has left. Hands on the result of
+ * what was done meanwhile, NULL for an exception.
+ */
+PyObject *pys_quick_give(pys_quick_conn *self, PyObject *result);
+
+PyObject *pys_quick_take_one(PyObject *self, PyObject *writing);
+PyObject *pys_quick_try_one(PyObject *self, PyObject *writing);
+PyObject *pys_quick_give_one(PyObject *self, PyObject *writing);
+PyObject *pys_quick_alive(PyObject *self, PyObject *none);
+PyObject *pys_quick_enter(PyObject *self, PyObject *none);
+PyObject *pys_quick_alone(PyObject *self, PyObject *const *args, Py_ssize_t n);
+PyObject *pys_quick_exclusive(PyObject *self, PyObject *const *args,
+    Py_ssize_t n);
+PyObject *pys_quick_facts(PyObject *self, PyObject *get);
+
+/* ---- the methods of SSL ------------------------------------------------ */
+
+/* Arguments as a call may give them: by place, by name. */
+typedef struct pys_quick_form {
+    const char *format; /* of PyArg_ParseTupleAndKeywords */
+    const char *keys[3];
+} pys_quick_form;
+
+/* Finds them, borrowed from the caller; false: an exception. */
+PYS_MUST bool pys_quick_arguments(PyObject *const *args, Py_ssize_t n,
+    PyObject *names, const pys_quick_form *form, PyObject **first,
+    PyObject **second);
+
+PyObject *pys_quick_read_call(PyObject *self, PyObject *const *args,
     Py_ssize_t n, PyObject *names);
-PyObject *pys_quick_conn_write(PyObject *self, PyObject *const *args,
+PyObject *pys_quick_write_call(PyObject *self, PyObject *const *args,
     Py_ssize_t n, PyObject *names);
+PyObject *pys_quick_handshake(PyObject *self, PyObject *none);
+PyObject *pys_quick_get_error(PyObject *self, PyObject *const *args,
+    Py_ssize_t n, PyObject *names);
+PyObject *pys_quick_heard(PyObject *self, PyObject *none);
 extern const char pys_quick_doc_read[];
 extern const char pys_quick_doc_write[];
+extern const char pys_quick_doc_handshake[];
+extern const char pys_quick_doc_get_error[];
+
+/* ---- the module's functions (shake.c) ---------------------------------- */
+
+PyObject *pys_quick_asks_changed(PyObject *module, PyObject *none);
+PyObject *pys_quick_queued(PyObject *module, PyObject *full);
 
 #endif

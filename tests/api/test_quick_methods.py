@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -98,11 +99,12 @@ def test_stand_in_has_the_same_names_and_says_the_same() -> None:
 
     assert names == set()
     assert more <= {
-        *("__slots__", "__annotations__", "__new__", "_read", "_write"),
+        *("__slots__", "__annotations__", "__new__", "_locks"),
+        *("_get_error", "_read", "_send_rest", "_shake_hands", "_write"),
         *("__static_attributes__", "__firstlineno__"),
         *("__annotate_func__", "__annotations_cache__", "__annotate__"),
     }
-    for name in ("read", "write"):
+    for name in ("read", "write", "do_handshake", "get_error"):
         mine, theirs = getattr(_ffi.Conn, name), getattr(other.Conn, name)
         assert inspect.getdoc(mine) == inspect.getdoc(theirs)
         assert list(inspect.signature(mine).parameters) == list(
@@ -266,6 +268,8 @@ def test_subclass_of_bytearray_and_one_that_is_exported_are_read_into() -> (
         ("_writer", 1.5),
         ("_reading_thread", 1 << 70),
         ("_writing_thread", ()),
+        ("_fits", 1),
+        ("_rest", None),
     ],
 )
 def test_parts_of_the_object_keep_their_type(name: str, bad: Any) -> None:
@@ -290,6 +294,12 @@ def test_an_object_without_a_connection_is_refused_in_words() -> None:
         for call in (
             lambda ssl: ssl.read(bytearray(1)),
             lambda ssl: ssl.write(b"x"),
+            lambda ssl: ssl.do_handshake(),
+            lambda ssl: ssl.get_error(-1),
+            lambda ssl: ssl._alone(print),
+            lambda ssl: ssl._exclusive(print),
+            lambda ssl: ssl._facts(print),
+            lambda ssl: ssl._enter(),
         ):
             with pytest.raises((ValueError, AttributeError, TypeError)) as e:
                 call(bare)
@@ -328,13 +338,24 @@ def test_copies_and_pickles_are_refused() -> None:
             pickle.dumps(_ffi.Conn())
 
 
-@clause("CTX-4")
-def test_a_second_init_is_refused_and_harms_nothing() -> None:
+@clause("CV-3", "CV-8")
+def test_second_init_waits_for_others_and_is_refused_from_within() -> None:
     link = mem()
+    ssl: Any = link.client
+    ctx = p.SSL_get_SSL_CTX(ssl)
     with pytest.raises(RuntimeError):
-        link.client.__init__(p.SSL_get_SSL_CTX(link.client))
-    link.send(link.client, b"as before")
-    link.send(link.server, b"as before")
+        ssl._alone(lambda _: ssl.__init__(ctx))
+    link.send(ssl, b"as before")
+    ssl._take(1)
+    thread, found = links.in_thread(lambda: ssl.__init__(ctx))
+    thread.join(0.1)
+    assert thread.is_alive()
+    ssl._give(1)
+    thread.join(SECONDS)
+    assert found == [None]
+    assert p.SSL_get_rbio(ssl) is None
+    assert ssl.write(b"x") == -1
+    assert ssl.do_handshake() == -1
 
 
 def test_subclass_is_asked_first_and_may_ask_us() -> None:
@@ -381,6 +402,198 @@ def test_object_in_a_circle_is_collected_and_its_type_stays_counted() -> None:
 
     assert [one() for one in seen] == [None] * 10
     assert sys.getrefcount(kind) == before
+
+
+# ---- getting in ------------------------------------------------------------
+
+
+@clause("CV-2", "CTX-4")
+def test_get_error_takes_what_it_took_and_refuses_the_rest() -> None:
+    ssl: Any = mem().client
+    for ret in (1, True, 1 << 100):
+        assert ssl.get_error(ret) == ssl.get_error(ret=ret) == 0
+    assert ssl.read(bytearray(1)) == -1
+    for ret in (-1, 0, -(1 << 100)):
+        assert ssl.get_error(ret) == ssl.get_error(ret=ret) == 2
+    bad: list[Callable[[], Any]] = [
+        ssl.get_error,
+        lambda: ssl.get_error(None),
+        lambda: ssl.get_error("1"),
+        lambda: ssl.get_error(1, 2),
+        lambda: ssl.get_error(1, ret=2),
+        lambda: ssl.get_error(number=2),
+        lambda: ssl.do_handshake(1),
+        lambda: p.SSL.do_handshake(None),
+        ssl._alone,
+        lambda: ssl._take(None),
+        ssl._facts,
+        lambda: ssl._facts(None),
+        lambda: ssl._alone(None),
+        lambda: ssl._exclusive(1),
+    ]
+    for call in bad:
+        with pytest.raises((TypeError, AttributeError)):
+            call()
+    if IN_C:
+        with pytest.raises(TypeError):
+            ssl._alone(print, 1, 2, 3, 4, 5)
+        with pytest.raises(TypeError):
+            ssl._exclusive()
+    p.SSL_free(ssl)
+    for call in (ssl.do_handshake, lambda: ssl.get_error(-1)):
+        with pytest.raises(ValueError, match="was freed"):
+            call()
+
+
+@clause("GE-2", "ERR-1")
+def test_entries_of_a_thread_count_in_that_thread_alone() -> None:
+    ssl: Any = mem().client
+    assert ssl.read(bytearray(1)) == -1
+    assert ssl.get_error(-1) == p.SSL_ERROR_WANT_READ
+    takes: list[Callable[[], Any]] = [
+        p.ERR_get_error,
+        p.ERR_clear_error,
+        p.ERR_remove_thread_state,
+        p.ERR_pop_to_mark,
+        lambda: p.ERR_print_errors_cb(lambda *_: 1),
+        lambda: [p.ERR_get_error_all(), p.ERR_get_error_line()],
+    ]
+    for take in takes:
+        for _ in range(2):
+            p.ERR_put_error(20, 0, 1, "file", 1)
+        assert p.ERR_get_error() != 0
+        assert ssl.get_error(-1) == p.SSL_ERROR_SSL
+
+        def other() -> tuple[int, int]:
+            ssl.read(bytearray(1))
+            found = ssl.get_error(-1)
+            p.ERR_put_error(20, 0, 1, "file", 1)
+            return found, ssl.get_error(-1)
+
+        thread, found = links.in_thread(other)
+        thread.join(SECONDS)
+        assert found == [(p.SSL_ERROR_WANT_READ, p.SSL_ERROR_SSL)]
+        ssl.read(bytearray(1))
+        assert ssl.get_error(-1) == p.SSL_ERROR_SSL
+        take()
+        assert ssl.get_error(-1) == p.SSL_ERROR_WANT_READ
+
+
+@clause("HS-4")
+def test_handshake_clears_the_queue_if_there_is_something_to_do() -> None:
+    link = MemLink(*make_ends(tickets=0))
+    for ssl in (link.client, link.server, link.client):
+        p.ERR_put_error(20, 0, 1, "file", 1)
+        assert p.SSL_do_handshake(ssl) in (1, -1)
+        assert p.ERR_peek_error() == 0
+        link.move()
+    p.ERR_put_error(20, 0, 1, "file", 1)
+    assert p.SSL_do_handshake(link.client) == 1
+    assert p.ERR_get_error() != 0
+
+
+@clause("CTX-3")
+def test_callback_set_on_the_context_later_is_heard_by_the_next_call() -> None:
+    client_ctx, server_ctx = links.make_contexts(tickets=0)
+    link = MemLink(*make_ends(client_ctx, server_ctx))
+    assert p.SSL_do_handshake(link.client) == -1
+    link.move()
+    asked: list[Any] = []
+
+    def name(ssl: Any, alert: Any, arg: Any) -> int:
+        asked.append(ssl)
+        return p.SSL_TLSEXT_ERR_NOACK
+
+    p.SSL_CTX_set_tlsext_servername_callback(server_ctx, name)
+    assert p.SSL_do_handshake(link.server) == -1
+    assert asked == [link.server]
+
+
+@clause("CV-8")
+@pytest.mark.threads
+def test_locks_are_waited_for_and_released_by_whoever_has_them() -> None:
+    ssl: Any = mem().client
+    for writing in (0, 1):
+        assert ssl._try_take(writing)
+        assert not ssl._try_take(writing)
+        ssl._give(writing)
+        with pytest.raises(RuntimeError):
+            ssl._give(writing)
+    for bad in (-3, 2, 1 << 70):
+        for call in (ssl._take, ssl._try_take, ssl._give):
+            with pytest.raises((ValueError, IndexError, OverflowError)):
+                call(bad)
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work() -> int:
+        for _ in range(200):
+            ssl._take(1)
+            inside.append(1)
+            most.append(len(inside))
+            p.SSL_pending(ssl)  # without the GIL for a moment
+            inside.pop()
+            ssl._give(1)
+            assert ssl._facts(lambda _: 5) == 5
+            assert ssl._alone(lambda _, *rest: rest, 1, 2) == (1, 2)
+        return 1
+
+    ssl._take(1)
+    running = [links.in_thread(work) for _ in range(4)]
+    running[0][0].join(0.1)
+    assert all(thread.is_alive() for thread, _ in running)
+    ssl._give(1)
+    for thread, found in running:
+        thread.join(SECONDS)
+        assert found == [1]
+    assert max(most) == 1
+
+
+class StopError(Exception):
+    """What the handler of a signal raises."""
+
+
+@clause("CV-8")
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals")
+@pytest.mark.parametrize("writing", [0, 1])
+def test_who_waits_for_a_lock_can_be_interrupted(writing: int) -> None:
+    link = mem()
+    ssl: Any = link.client
+
+    def stop(*_: object) -> None:
+        raise StopError
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    main = threading.get_ident()
+    ssl._take(writing)
+    timer = threading.Timer(
+        0.1, lambda: signal.pthread_kill(main, signal.SIGUSR1)
+    )
+    timer.start()
+    try:
+        with pytest.raises(StopError):
+            ssl._alone(lambda _: None)
+    finally:
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
+        ssl._give(writing)
+    assert ssl._reader == ssl._writer == 0
+    link.send(ssl, b"as before")
+
+
+@clause("CV-7")
+def test_exception_inside_releases_the_locks_and_comes_out() -> None:
+    link = mem()
+    ssl: Any = link.client
+    for call in (ssl._alone, ssl._exclusive, ssl._facts):
+        with pytest.raises(ZeroDivisionError):
+            call(lambda _: 1 // 0)
+    again = ssl._alone(lambda _: ssl._exclusive(lambda _, one: one, 7))
+    assert again == 7
+    with pytest.raises(RuntimeError):
+        ssl._alone(lambda _: ssl._alone(print))
+    assert ssl._alone(lambda _: ssl._facts(lambda _: 8)) == 8
+    link.send(ssl, b"as before")
 
 
 # ---- threads ---------------------------------------------------------------
