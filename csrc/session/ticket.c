@@ -212,7 +212,8 @@ pys_ticket_open(pys_ticket_keys *k, pys_rd ticket, bool *old)
         s = pys_session_take(pys_rd_buf(&text));
         *old = !first;
     }
-    pys_fault_forget();
+    if (s == NULL)
+        pys_fault_forget();
     pys_buf_wipe(&text);
     pys_wipe(&key, sizeof(key));
     return s;
@@ -292,7 +293,8 @@ pys_ticket_open_own(const pys_ticket_setup *k, pys_rd ticket)
     if (pys_cbc_open(pys_rd_of(k->key, k->n_key),
             ticket.p + PYS_TICKET_NAME_LEN, body, &text))
         s = pys_session_take(pys_rd_buf(&text));
-    pys_fault_forget();
+    if (s == NULL)
+        pys_fault_forget();
     pys_buf_wipe(&text);
     return s;
 }
