@@ -107,20 +107,13 @@ pys_block_copy(pys_block *to, const pys_block *from)
     return to->ctx != NULL && EVP_MD_CTX_copy_ex(to->ctx, from->ctx) == 1;
 }
 
-/* d goes on behind the block. */
-static inline PYS_MUST bool
-pys_digest_resume(pys_digest *d, enum pys_hash_alg alg, const pys_block *b)
-{
-    (void)alg;
-    return EVP_MD_CTX_copy_ex(d->ctx, b->ctx) == 1;
-}
-
-/* The digest of the block and bytes, as many as a digest, behind it. */
+/* The digest of the block and the bytes behind it. */
 static inline PYS_MUST bool
 pys_digest_close(pys_digest *d, enum pys_hash_alg alg, const pys_block *b,
     pys_rd bytes, uint8_t *out)
 {
-    return pys_digest_resume(d, alg, b) && pys_digest_add(d, alg, bytes) &&
+    return EVP_MD_CTX_copy_ex(d->ctx, b->ctx) == 1 &&
+        (bytes.n == 0 || pys_digest_add(d, alg, bytes)) &&
         pys_digest_end(d, alg, out);
 }
 

@@ -194,36 +194,21 @@ pys_hmac_prime(pys_hash *scratch, const pys_hash *from)
     return scratch->keyed;
 }
 
-static bool
-hmac_begin(pys_hash *h, enum pys_hash_alg alg, pys_rd key)
-{
-    bool ok = key.n > kinds[alg].block ? hmac_long_key(h, alg, key) :
-                                         hmac_key(h, alg, key);
-
-    h->alg = alg;
-    return ok && pys_digest_resume(&h->running, alg, &h->inner);
-}
-
-static bool
-hmac_end(pys_hash *h, uint8_t *out)
-{
-    size_t n = kinds[h->alg].len;
-    uint8_t inner[PYS_HASH_MAX];
-    bool ok;
-
-    ok = pys_hash_end(h, inner) &&
-        pys_digest_close(&h->running, h->alg, &h->outer, pys_rd_of(inner, n),
-            out);
-    pys_wipe(inner, sizeof(inner));
-    return ok;
-}
-
 bool
 pys_hmac(pys_hash *scratch, enum pys_hash_alg alg, pys_rd key, pys_rd data,
     uint8_t *out)
 {
-    return hmac_begin(scratch, alg, key) && pys_hash_add(scratch, data) &&
-        hmac_end(scratch, out);
+    pys_digest *d = &scratch->running;
+    uint8_t inner[PYS_HASH_MAX];
+    bool ok;
+
+    ok = (key.n > kinds[alg].block ? hmac_long_key(scratch, alg, key) :
+                                     hmac_key(scratch, alg, key)) &&
+        pys_digest_close(d, alg, &scratch->inner, data, inner) &&
+        pys_digest_close(d, alg, &scratch->outer,
+            pys_rd_of(inner, kinds[alg].len), out);
+    pys_wipe(inner, sizeof(inner));
+    return ok;
 }
 
 bool
@@ -236,35 +221,35 @@ pys_hkdf_extract(pys_hash *scratch, enum pys_hash_alg alg, pys_rd salt,
 
 /*
  * RFC 5869 2.3: T(i) = HMAC(prk, T(i - 1) | info | i). The last byte of info
- * is the place of i.
+ * is the place of i, and a hash in front of info that of T(i - 1).
  */
 static bool
 expand(pys_hash *scratch, enum pys_hash_alg alg, const uint8_t *prk,
     uint8_t *info, size_t n_info, uint8_t *out, size_t n)
 {
     size_t len = kinds[alg].len;
-    pys_rd last = pys_rd_of(NULL, 0);
-    uint8_t block[PYS_HASH_MAX];
+    pys_rd text = pys_rd_of(info, n_info);
+    uint8_t last[PYS_HASH_MAX];
     bool ok = n <= EXPAND_ROUNDS * len;
 
-    info[n_info - 1] = 0;
-    while (ok && n != 0) {
-        size_t part = n < len ? n : len;
-        uint8_t *to = n < len ? block : out;
-
+    info[n_info - 1] = 1;
+    while (ok && n > len) {
+        ok = pys_hmac(scratch, alg, pys_rd_of(prk, len), text, out);
+        memcpy(info - len, out, len);
+        text = pys_rd_of(info - len, len + n_info);
         info[n_info - 1]++;
-        ok = hmac_begin(scratch, alg, pys_rd_of(prk, len)) &&
-            pys_hash_add(scratch, last) &&
-            pys_hash_add(scratch, pys_rd_of(info, n_info)) &&
-            hmac_end(scratch, to);
-        if (ok && to == block) {
-            memcpy(out, block, part);
-            pys_wipe(block, sizeof(block));
-        }
-        last = pys_rd_of(to, len);
-        out += part;
-        n -= part;
+        out += len;
+        n -= len;
     }
+    ok = ok &&
+        pys_hmac(scratch, alg, pys_rd_of(prk, len), text,
+            n < len ? last : out);
+    if (ok && n < len) {
+        memcpy(out, last, n);
+        pys_wipe(last, sizeof(last));
+    }
+    if (text.n != n_info)
+        pys_wipe(info - len, len);
     return ok;
 }
 
@@ -272,18 +257,19 @@ bool
 pys_hkdf_expand(pys_hash *scratch, enum pys_hash_alg alg, const uint8_t *prk,
     pys_rd info, pys_buf *out, size_t n)
 {
-    pys_buf text;
-    bool ok;
+    size_t n_text = PYS_HASH_MAX + info.n + 1;
+    uint8_t *text = pys_alloc(n_text);
+    bool ok = text != NULL && pys_buf_reserve(out, n);
 
-    pys_buf_init(&text, info.n + 1);
-    ok = pys_buf_reserve(&text, info.n + 1) &&
-        pys_buf_add(&text, info.p, info.n) && pys_buf_add(&text, "", 1) &&
-        pys_buf_reserve(out, n) &&
-        expand(scratch, alg, prk, pys_buf_head(&text), info.n + 1,
+    if (ok) {
+        if (info.n != 0)
+            memcpy(text + PYS_HASH_MAX, info.p, info.n);
+        ok = expand(scratch, alg, prk, text + PYS_HASH_MAX, info.n + 1,
             pys_buf_tail(out), n);
+    }
     if (ok)
         pys_buf_added(out, n);
-    pys_buf_wipe(&text);
+    pys_free(text);
     return ok;
 }
 
@@ -292,18 +278,19 @@ pys_expand_label(pys_hash *scratch, const pys_label *what, uint8_t *out,
     size_t n)
 {
     static const uint8_t prefix[] = {'t', 'l', 's', '1', '3', ' '};
-    uint8_t info[INFO_MAX + 1];
-    size_t n_label = sizeof(prefix) + what->n_label;
+    uint8_t text[PYS_HASH_MAX + INFO_MAX + 1];
+    uint8_t *info = text + PYS_HASH_MAX;
     uint8_t *at = info + 3;
 
     if (what->n_label > LABEL_MAX || what->context.n > CONTEXT_MAX ||
         n > UINT16_MAX)
         return false;
     pys_put_u16(info, (unsigned)n);
-    info[2] = (uint8_t)n_label;
+    info[2] = (uint8_t)(sizeof(prefix) + what->n_label);
     memcpy(at, prefix, sizeof(prefix));
-    memcpy(at + sizeof(prefix), what->label, what->n_label);
-    at += n_label;
+    at += sizeof(prefix);
+    memcpy(at, what->label, what->n_label);
+    at += what->n_label;
     *at++ = (uint8_t)what->context.n;
     if (what->context.n != 0)
         memcpy(at, what->context.p, what->context.n);

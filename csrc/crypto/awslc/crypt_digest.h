@@ -105,7 +105,8 @@ pys_block_copy(pys_block *to, const pys_block *from)
 
 /* The counts are of bits. */
 static inline PYS_MUST bool
-pys_digest_resume(pys_digest *d, enum pys_hash_alg alg, const pys_block *b)
+pys_digest_close(pys_digest *d, enum pys_hash_alg alg, const pys_block *b,
+    pys_rd bytes, uint8_t *out)
 {
     if (alg == PYS_SHA256) {
         memcpy(d->sha256.h, b->sha256, sizeof(d->sha256.h));
@@ -120,14 +121,7 @@ pys_digest_resume(pys_digest *d, enum pys_hash_alg alg, const pys_block *b)
         d->sha384.num = 0;
         d->sha384.md_len = SHA384_DIGEST_LENGTH;
     }
-    return true;
-}
-
-static inline PYS_MUST bool
-pys_digest_close(pys_digest *d, enum pys_hash_alg alg, const pys_block *b,
-    pys_rd bytes, uint8_t *out)
-{
-    return pys_digest_resume(d, alg, b) && pys_digest_add(d, alg, bytes) &&
+    return (bytes.n == 0 || pys_digest_add(d, alg, bytes)) &&
         pys_digest_end(d, alg, out);
 }
 
