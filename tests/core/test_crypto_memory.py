@@ -96,7 +96,7 @@ SCENARIOS: dict[str, tuple[Scenario, int]] = {
     "hash": (_hash, 1),
     "aead": (_aead, 1),
     "key": (_key, 1),
-    "transcript": (_transcript, 4),
+    "transcript": (_transcript, 5),
     "expand": (_expand, 2),
     "x25519": (_exchange(X25519), 3),
     "p256": (_exchange(P256), 3),
