@@ -3,16 +3,17 @@
     python -m tests.bench.guard [--system] [--accept]
 
 A driver in C goes through each path under callgrind, once with the libcrypto
-that pkg-config finds and once with the wheel's (wheels/libcrypto.py builds
-it if the cache has none; --system leaves it out). PYSSL_LIBCRYPTO=PREFIX
-counts with that prefix alone.
+that pkg-config finds and once with the wheel's and its AWS-LC (built by
+wheels/libcrypto.py and wheels/awslc.py if the cache has none; --system leaves
+them out). PYSSL_LIBCRYPTO=PREFIX counts with that prefix alone, and
+PYSSL_PRIMITIVES=PREFIX with that AWS-LC beside it.
 
-Only what our own code executes is counted, not libcrypto's, which differs
+Only what our own code executes is counted, not the libraries', which differs
 from processor to processor; so the counts repeat. They still depend on the
-compiler and on what libcrypto is asked for, so a baseline is kept for each
-pair in guard.json, and chosen by the names of both. The run fails if a path
-has grown by more than 3 %; where there is no baseline, it says so. --accept
-writes the counts of both as the new baselines.
+compiler and on what the libraries are asked for, so a baseline is kept for
+each combination in guard.json, and chosen by their names. The run fails if a
+path has grown by more than 3 %; where there is no baseline, it says so.
+--accept writes the counts of both as the new baselines.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from pyssl.bench import pki
 from tests import build_core
@@ -53,44 +54,66 @@ class MissingError(Exception):
     """Something that the count needs is not on this machine."""
 
 
-def prefixes(system: bool) -> list[Optional[Path]]:
-    """List what to count with: prefixes, None for the system's libcrypto.
+class Supply(NamedTuple):
+    """What to count with, by prefixes.
+
+    Attributes:
+        libcrypto: None for the system's.
+        awslc: None if libcrypto gives the primitives, too.
+    """
+
+    libcrypto: Optional[Path] = None
+    awslc: Optional[Path] = None
+
+
+def supplies(system: bool) -> list[Supply]:
+    """List what to count with.
 
     Args:
         system: The wheel's is left out.
 
     Errors:
-        MissingError: the wheel's libcrypto is not to be had.
+        MissingError: the wheel's libraries are not to be had.
     """
-    named = os.environ.get("PYSSL_LIBCRYPTO")
-    if named:
-        return [Path(named)]
+    named = [
+        Path(value) if value else None
+        for name in ("PYSSL_LIBCRYPTO", "PYSSL_PRIMITIVES")
+        for value in [os.environ.get(name)]
+    ]
+    if any(named):
+        return [Supply(*named)]
     if system:
-        return [None]
-    wheel = build_core.load("wheels/libcrypto.py")
-    cache = os.environ.get("PYSSL_CACHE", "~/.cache/pyssl")
+        return [Supply()]
+    cache = Path(os.environ.get("PYSSL_CACHE", "~/.cache/pyssl")).expanduser()
+    jobs = os.cpu_count() or 1
     try:
-        found = wheel.libcrypto(Path(cache).expanduser(), os.cpu_count() or 1)
+        wheel = Supply(
+            build_core.load("wheels/libcrypto.py").libcrypto(cache, jobs),
+            build_core.load("wheels/awslc.py").awslc(cache, jobs),
+        )
     except (OSError, RuntimeError, subprocess.SubprocessError) as e:
-        words = f"the wheel's libcrypto is not to be had: {e}"
+        words = f"a library of the wheel's is not to be had: {e}"
         raise MissingError(f"{words} (ARGS=--system goes without)") from e
-    return [None, found]
+    return [Supply(), wheel]
 
 
-def build(prefix: Optional[Path]) -> tuple[Path, str]:
+def build(supply: Supply) -> tuple[Path, str]:
     """Compile the core as it ships, and the driver.
 
     Args:
-        prefix: Of a static libcrypto; None for the system's.
+        supply: Of what.
 
     Returns:
         The program, and the name of its baseline.
     """
     recipe = build_core.recipe
-    found = recipe.libcrypto(prefix)
+    found = recipe.libcrypto(supply.libcrypto)
+    if supply.awslc:
+        found = recipe.with_awslc(found, supply.awslc)
     compiler = build_core._compiler()
-    kind = " static" if found.objects else ""
-    name = f"libcrypto {found.version}{kind}, {made_by(compiler)}"
+    kind = " static" if supply.libcrypto else ""
+    beside = f", {found.supply}" if found.supply else ""
+    name = f"libcrypto {found.version}{kind}{beside}, {made_by(compiler)}"
     folder = FOLDER / re.sub(r"[^\w.]+", "-", name)
     (folder / "obj").mkdir(parents=True, exist_ok=True)
     flags = [
@@ -102,7 +125,8 @@ def build(prefix: Optional[Path]) -> tuple[Path, str]:
         f"-I{build_core.ROOT / 'csrc'}",
         *found.include,
     ]
-    sources = [build_core.ROOT / name for name in recipe.sources(awslc=False)]
+    wanted = recipe.sources(awslc=supply.awslc is not None)
+    sources = [build_core.ROOT / name for name in wanted]
     objects = [
         str(build_core._compile(folder, one, flags, False)[0])
         for one in [*sources, HERE / "guard.c"]
@@ -123,10 +147,10 @@ def build(prefix: Optional[Path]) -> tuple[Path, str]:
 
 
 def apart(compiler: list[str], folder: Path, found: Any) -> list[str]:
-    """Make a static libcrypto an object file of its own, to be told apart.
+    """Make static libraries an object file of their own, to be told apart.
 
     Returns:
-        What to link the driver with; nothing for a shared libcrypto.
+        What to link the driver with; nothing for a shared libcrypto alone.
     """
     if not found.objects:
         return []
@@ -142,13 +166,39 @@ def apart(compiler: list[str], folder: Path, found: Any) -> list[str]:
                 str(library),
                 "-Wl,-Bsymbolic",
                 "-Wl,--whole-archive",
-                *found.objects,
+                *(one for each in sources for one in shown(each, folder)),
                 "-Wl,--no-whole-archive",
                 "-pthread",
                 "-ldl",
             ]
         )
     return [str(library), f"-Wl,-rpath,{folder}"]
+
+
+def shown(archive: Path, folder: Path) -> list[str]:
+    """Give what to link a shared library of, all of whose names are seen.
+
+    AWS-LC's are hidden. In a copy they get others, and the old ones are
+    defined as these by the linker, for everyone.
+    """
+    if archive.name != "libawslc.a":
+        return [str(archive)]
+    told = subprocess.run(
+        ["nm", "--extern-only", "--defined-only", str(archive)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    rows = [line.split() for line in told.splitlines()]
+    names = sorted({row[2] for row in rows if len(row) == 3})
+    table, script = folder / "names", folder / "names.ld"
+    table.write_text("".join(f"{n} hidden_{n}\n" for n in names), "utf-8")
+    script.write_text("".join(f"{n} = hidden_{n};\n" for n in names), "utf-8")
+    copy = folder / "libhidden.a"
+    build_core._run(
+        ["objcopy", f"--redefine-syms={table}", str(archive), str(copy)]
+    )
+    return [str(copy), str(script)]
 
 
 def made_by(compiler: list[str]) -> str:
@@ -253,13 +303,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Count instructions.")
     add = parser.add_argument
     add("--accept", action="store_true", help="keep the counts as baseline")
-    add("--system", action="store_true", help="not with the wheel's libcrypto")
+    add("--system", action="store_true", help="not with the wheel's libraries")
     options = parser.parse_args()
     kept = json.loads(STORE.read_text("utf-8")) if STORE.exists() else {}
     good = True
     try:
-        for prefix in prefixes(options.system):
-            name, counts = measure(prefix)
+        for supply in supplies(options.system):
+            name, counts = measure(supply)
             good &= tell(name, counts, kept.get(name))
             kept[name] = counts
     except MissingError as e:
@@ -271,9 +321,9 @@ def main() -> int:
     return 0 if good else 1
 
 
-def measure(prefix: Optional[Path]) -> tuple[str, dict[str, float]]:
+def measure(supply: Supply) -> tuple[str, dict[str, float]]:
     """Count every path; gives the name of the baseline, too."""
-    program, name = build(prefix)
+    program, name = build(supply)
     with pki.as_files("p256") as files:
         return name, {
             path: round(count(program, path, files)) for path in PATHS

@@ -79,7 +79,7 @@ def test_machine_without_the_tool_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["guard"])
-    monkeypatch.setattr(guard, "prefixes", lambda _: [None])
+    monkeypatch.setattr(guard, "supplies", lambda _: [guard.Supply()])
     monkeypatch.setattr(guard, "build", lambda _: ("guard", "name"))
     monkeypatch.setattr(guard.shutil, "which", lambda _: None)
 
@@ -94,9 +94,9 @@ def test_main_keeps_and_compares(
 ) -> None:
     counts = dict.fromkeys(guard.PATHS, 100.0)
     monkeypatch.setattr(guard, "STORE", tmp_path / "guard.json")
-    both = [None, Path("/prefix")]
-    monkeypatch.setattr(guard, "prefixes", lambda _: both)
-    monkeypatch.setattr(guard, "build", lambda one: ("guard", f"of {one}"))
+    both = [guard.Supply(), guard.Supply(Path("/prefix"))]
+    monkeypatch.setattr(guard, "supplies", lambda _: both)
+    monkeypatch.setattr(guard, "build", lambda one: ("guard", f"of {one[0]}"))
     monkeypatch.setattr(guard, "count", lambda _, path, __: counts[path])
 
     monkeypatch.setattr("sys.argv", ["guard"])
@@ -113,7 +113,7 @@ def test_main_keeps_and_compares(
     assert "bulk" in capsys.readouterr().out
 
 
-def test_prefixes_are_the_system_and_the_wheels(
+def test_supplies_are_the_system_and_the_wheels(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Wheel:
@@ -123,34 +123,48 @@ def test_prefixes_are_the_system_and_the_wheels(
                 raise RuntimeError("no source")
             return cache / "made"
 
-    monkeypatch.delenv("PYSSL_LIBCRYPTO", raising=False)
+        @staticmethod
+        def awslc(cache: Path, jobs: int) -> Path:
+            return cache / "awslc"
+
+    for name in ("PYSSL_LIBCRYPTO", "PYSSL_PRIMITIVES"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYSSL_CACHE", "/cache")
     monkeypatch.setattr(guard.build_core, "load", lambda _: Wheel)
-    assert guard.prefixes(True) == [None]
-    assert guard.prefixes(False) == [None, Path("/cache/made")]
+    assert guard.supplies(True) == [(None, None)]
+    made = (Path("/cache/made"), Path("/cache/awslc"))
+    assert guard.supplies(False) == [(None, None), made]
     monkeypatch.setenv("PYSSL_CACHE", "/none")
     monkeypatch.setattr("sys.argv", ["guard"])
     assert guard.main() == 2
     assert "no source (ARGS=--system" in capsys.readouterr().err
     monkeypatch.setenv("PYSSL_LIBCRYPTO", "/mine")
-    assert guard.prefixes(False) == [Path("/mine")]
+    assert guard.supplies(False) == [(Path("/mine"), None)]
+    monkeypatch.setenv("PYSSL_PRIMITIVES", "/beside")
+    assert guard.supplies(True) == [(Path("/mine"), Path("/beside"))]
 
 
-def wheels_prefix() -> Path:
-    """Give the wheel's libcrypto if it was built before."""
-    wheel = guard.build_core.load("wheels/libcrypto.py")
-    cache = os.environ.get("PYSSL_CACHE", "~/.cache/pyssl")
-    found = wheel.supply.place(wheel.library(), Path(cache).expanduser())
-    if not (found / "done").exists():
-        pytest.skip("the wheel's libcrypto has not been built here")
-    return found
+def wheels() -> guard.Supply:
+    """Give the wheel's libraries if they were built before."""
+    cache = Path(os.environ.get("PYSSL_CACHE", "~/.cache/pyssl")).expanduser()
+    found = []
+    for name in ("libcrypto", "awslc"):
+        one = guard.build_core.load(f"wheels/{name}.py")
+        found.append(one.supply.place(one.library(), cache))
+        if not (found[-1] / "done").exists():
+            pytest.skip(f"the wheel's {name} has not been built here")
+    return guard.Supply(*found)
 
 
-@pytest.mark.parametrize("static", [False, True])
-def test_driver_goes_through_every_path(static: bool) -> None:
-    program, name = guard.build(wheels_prefix() if static else None)
+@pytest.mark.parametrize("kind", ["system", "static", "wheel"])
+def test_driver_goes_through_every_path(kind: str) -> None:
+    supply = guard.Supply() if kind == "system" else wheels()
+    if kind == "static":
+        supply = guard.Supply(supply.libcrypto)
+    program, name = guard.build(supply)
     assert name.startswith("libcrypto ")
-    assert (" static, " in name) is static
+    assert (" static, " in name) is (kind != "system")
+    assert ("AWS-LC " in name) is (kind == "wheel")
     with pki.as_files("p256") as files:
         ends = [files.root, files.server, files.server_key]
         for path in guard.PATHS:
