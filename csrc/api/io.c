@@ -427,7 +427,8 @@ pys_conn_shake(pys_conn *c)
 bool
 pys_io_refuse(pys_conn *c)
 {
-    if (atomic_exchange(&c->refuse_due, 0) == 0 ||
+    if (atomic_load(&c->refuse_due) == 0 ||
+        atomic_exchange(&c->refuse_due, 0) == 0 ||
         (atomic_load(&c->closing) & PYS_SENT_SHUTDOWN) != 0)
         return true;
     return pys_alert_send(c, LEVEL_WARNING, PYS_AD_NO_RENEGOTIATION) ||

@@ -48,11 +48,11 @@ bool pys_noted_much(const pys_conn *c);
 void pys_watch_clear(pys_watch *w);
 void pys_watch_free(pys_watch *w);
 
-/* The handshake comes to a state. */
+/* The handshake comes to a state, which others may only ask for. */
 static inline void
 pys_enter(pys_conn *c, enum pys_state state)
 {
-    atomic_store(&c->state, state);
+    atomic_store_explicit(&c->state, state, memory_order_release);
     if (c->watch != NULL)
         pys_note_info(c, PYS_IN, PYS_CB_LOOP, 1);
 }

@@ -456,7 +456,7 @@ step_take(pys_hs *hs, pys_rd whole)
         pys_note_message(c, PYS_IN, PYS_RT_HANDSHAKE, whole);
     pys_buf_eat(&c->msgs, whole.n);
     c->n_warnings = 0;
-    atomic_store(&c->state, step->got);
+    atomic_store_explicit(&c->state, step->got, memory_order_release);
     return PYS_GO_NEXT;
 }
 
