@@ -38,7 +38,8 @@ C_LINT := -std=c11 -D_DEFAULT_SOURCE -DOPENSSL_NO_DEPRECATED= -O2 \
 C_PYTHON = -isystem \
 	"$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("include"))')"
 C_SOURCES = $$($(SUPPLIED) $(PY) -c 'import runpy; \
-	print(*runpy.run_path("pyssl/_build.py")["sources"]())')
+	recipe = runpy.run_path("pyssl/_build.py"); \
+	print(*recipe["sources"](), *recipe["quick_sources"]())')
 
 .PHONY: help build test check lint format typecheck asan tsan interop fuzz \
 	clauses table cov bench bench-both bench-check demo sdist wheel \

@@ -265,7 +265,7 @@ def test_subclass_of_bytearray_and_one_that_is_exported_are_read_into() -> (
         ("_read_want", "x"),
         ("_write_want", b""),
         ("_reader", "x"),
-        ("_writer", 1.5),
+        ("_writer", ()),
         ("_reading_thread", 1 << 70),
         ("_writing_thread", ()),
         ("_fits", 1),
