@@ -51,12 +51,17 @@ pys_protect_worn(const pys_protect *p)
 void
 pys_record_nonce(const pys_protect *p, uint8_t nonce[PYS_IV_LEN])
 {
-    uint8_t seq[8];
+    enum { SEQ_LEN = 8, FIXED = PYS_IV_LEN - SEQ_LEN };
+    uint8_t iv[SEQ_LEN];
+    uint8_t seq[SEQ_LEN];
 
+    /* Apart: bytes read back across those just written are waited for. */
+    memcpy(iv, p->iv + FIXED, SEQ_LEN);
     pys_put_u64(seq, p->seq);
-    memcpy(nonce, p->iv, PYS_IV_LEN);
-    for (size_t i = 0; i < sizeof(seq); i++)
-        nonce[PYS_IV_LEN - sizeof(seq) + i] ^= seq[i];
+    for (size_t i = 0; i < SEQ_LEN; i++)
+        seq[i] ^= iv[i];
+    memcpy(nonce, p->iv, FIXED);
+    memcpy(nonce + FIXED, seq, SEQ_LEN);
 }
 
 static void
