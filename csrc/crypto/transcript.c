@@ -41,11 +41,24 @@ pys_transcript_add(pys_transcript *t, pys_rd message)
     return pys_buf_add(&t->kept, message.p, message.n);
 }
 
+/* Hashes into h what is kept, but for what was hashed ahead. */
+static bool
+hash_kept(pys_transcript *t, enum pys_hash_alg alg, pys_hash *h)
+{
+    pys_rd kept = pys_rd_buf(&t->kept);
+    pys_rd had;
+
+    if (t->n_ahead != 0 && t->alg == alg &&
+        pys_rd_bytes(&kept, t->n_ahead, &had))
+        return (h == t->hash || pys_hash_fork(t->hash, h)) &&
+            pys_hash_add(h, kept);
+    return pys_hash_begin(h, alg) && pys_hash_add(h, kept);
+}
+
 bool
 pys_transcript_start(pys_transcript *t, enum pys_hash_alg alg)
 {
-    if (t->started || !pys_hash_begin(t->hash, alg) ||
-        !pys_hash_add(t->hash, pys_rd_buf(&t->kept)))
+    if (t->started || !hash_kept(t, alg, t->hash))
         return false;
     if (!t->keep)
         pys_buf_wipe(&t->kept);
@@ -99,9 +112,21 @@ pys_transcript_with(pys_transcript *t, enum pys_hash_alg alg, pys_rd head,
     pys_rd rest, uint8_t *out)
 {
     bool begun = t->started ? pys_hash_fork(t->hash, t->scratch) :
-                              pys_hash_begin(t->scratch, alg) &&
-            pys_hash_add(t->scratch, pys_rd_buf(&t->kept));
+                              hash_kept(t, alg, t->scratch);
 
     return begun && pys_hash_add(t->scratch, head) &&
         pys_hash_add(t->scratch, rest) && pys_hash_end(t->scratch, out);
+}
+
+bool
+pys_transcript_first(pys_transcript *t, enum pys_hash_alg alg, pys_rd head,
+    pys_rd rest, uint8_t *out)
+{
+    t->n_ahead = 0;
+    if (t->started || !pys_hash_begin(t->hash, alg) ||
+        !pys_hash_add(t->hash, head) || !pys_hash_add(t->hash, rest))
+        return false;
+    t->alg = alg;
+    t->n_ahead = head.n + rest.n;
+    return pys_hash_peek(t->hash, t->scratch, out);
 }

@@ -12,6 +12,7 @@ typedef struct pys_transcript {
     pys_hash *hash;
     pys_hash *scratch; /* free for any short-lived use */
     enum pys_hash_alg alg;
+    size_t n_ahead; /* not started: what hash has had of the first message */
     bool started;
     bool known; /* now is the hash of everything up to now */
     uint8_t now[PYS_HASH_MAX];
@@ -40,6 +41,12 @@ PYS_MUST bool pys_transcript_resume(pys_transcript *t, enum pys_hash_alg alg,
  * 8446 4.2.11.2); alg counts while none was started.
  */
 PYS_MUST bool pys_transcript_with(pys_transcript *t, enum pys_hash_alg alg,
+    pys_rd head, pys_rd rest, uint8_t *out);
+/*
+ * The hash of the beginning of the first message, kept or yet to be added,
+ * which is head and rest. A start with this alg then goes on from there.
+ */
+PYS_MUST bool pys_transcript_first(pys_transcript *t, enum pys_hash_alg alg,
     pys_rd head, pys_rd rest, uint8_t *out);
 /* No CertificateVerify will come: drops what was kept for it. */
 void pys_transcript_forget(pys_transcript *t);

@@ -195,6 +195,17 @@ binder_make(pys_hs *hs, pys_session *s, bool external, const uint8_t *hash,
             out);
 }
 
+/* The hash of all messages up to and with this part of a hello of ours. */
+static bool
+bound_hash(pys_hs *hs, enum pys_hash_alg alg, pys_rd part, uint8_t *hash)
+{
+    pys_rd none = pys_rd_of(NULL, 0);
+
+    return hs->transcript.started ?
+        pys_transcript_with(&hs->transcript, alg, none, part, hash) :
+        pys_transcript_first(&hs->transcript, alg, none, part, hash);
+}
+
 /* RFC 8446 4.2.11.2: each binds the hello up to the list of binders. */
 bool
 pys_psk_bind(pys_hs *hs, uint8_t *whole, size_t n)
@@ -209,8 +220,7 @@ pys_psk_bind(pys_hs *hs, uint8_t *whole, size_t n)
     for (size_t i = 0, at = n - tail + 2; i < hs->n_offered; i++) {
         pys_session *s = hs->offered[i];
 
-        if (!pys_transcript_with(&hs->transcript,
-                pys_suite_find(s->suite)->hash, pys_rd_of(NULL, 0),
+        if (!bound_hash(hs, pys_suite_find(s->suite)->hash,
                 pys_rd_of(whole, n - tail), hash) ||
             !binder_make(hs, s, s == hs->external, hash, whole + at + 1))
             return false;
@@ -424,14 +434,12 @@ pys_psk_first_hash(pys_hs *hs, uint8_t *hash)
 {
     uint8_t head[PYS_MESSAGE_HEADER] = {PYS_MT_CLIENT_HELLO};
     pys_rd body = pys_rd_buf(&hs->hello);
-    pys_hash *h = hs->transcript.scratch;
 
     pys_put_u16(head + 2, (unsigned)(body.n & 0xffff));
     head[1] = (uint8_t)(body.n / 65536);
-    return pys_hash_begin(h, hs->suite->hash) &&
-        pys_hash_add(h, pys_rd_of(head, sizeof(head))) &&
-        pys_hash_add(h, pys_rd_of(body.p, hs->n_before_binders)) &&
-        pys_hash_end(h, hash);
+    return pys_transcript_first(&hs->transcript, hs->suite->hash,
+        pys_rd_of(head, sizeof(head)), pys_rd_of(body.p, hs->n_before_binders),
+        hash);
 }
 
 /* Is a PSK possible at all, with what client and settings say? */

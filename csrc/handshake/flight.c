@@ -329,6 +329,7 @@ replace_message(pys_hs *hs, size_t before)
 
     if (p != NULL) {
         hs->unsealed.len = hs->unsealed.off + before;
+        hs->transcript.n_ahead = 0;
         ok = pys_buf_add(&hs->unsealed, p, n);
         pys_free(p);
     }
