@@ -127,6 +127,7 @@ def test_open_of_a_record_with_any_bit_changed_fails_and_wipes(
         bad = bytearray(sealed)
         bad[bit // 8] ^= 1 << bit % 8
         assert opener.open(NONCE, HEAD, bytes(bad)) is None
+    assert core.lib.test_n_errors_beside() == 0
 
     assert opener.open(NONCE, HEAD, sealed) == TEXT
 
