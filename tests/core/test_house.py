@@ -465,6 +465,32 @@ def test_poor_libcrypto_is_an_import_error() -> None:
     assert "lacks an algorithm that TLS 1.3 needs" in done.stderr
 
 
+@clause("RFC 8446 C.1")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_processes_that_fork_draw_numbers_of_their_own() -> None:
+    done = run_alone(
+        "import os\n"
+        "import pyssl as p\n"
+        "ctx = p.SSL_CTX_new(p.TLS_client_method())\n"
+        "def hello():\n"
+        "    ssl, out = p.SSL_new(ctx), p.BIO_new(p.BIO_s_mem())\n"
+        "    p.SSL_set_bio(ssl, p.BIO_new(p.BIO_s_mem()), out)\n"
+        "    p.SSL_connect(ssl)\n"
+        "    room = bytearray(4096)\n"
+        "    return bytes(room[: p.BIO_read(out, room)])\n"
+        "seen = [hello()]\n"
+        "ends = os.pipe()\n"
+        "if os.fork() == 0:\n"
+        "    os.write(ends[1], hello())\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+        "seen += [os.read(ends[0], 4096), hello()]\n"
+        "print(len({one[11:43] for one in seen}), min(map(len, seen)) > 200)"
+    )
+
+    assert done.stdout == "3 True\n", done.stderr
+
+
 # ---- buffers ---------------------------------------------------------------
 
 
