@@ -120,6 +120,7 @@ def test_package_works_without_the_methods_in_c() -> None:
             "quick_methods",
             "ssl_do_handshake",
             "ssl_get_error",
+            "ssl_quick",
             "ssl_read",
             "ssl_want",
             "ssl_write",

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import pyssl as p
+from pyssl import _ffi
 from tests.api import links, wire
 from tests.api.links import MemLink, PairLink, make_ends, reasons
 from tests.clauses import clause
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.threads
 
 SECONDS = 60.0
 QUICK = 2  # conn_base.QUICK: the turn is open
+NEVER = not _ffi.AT_FIRST  # without csrc/quick every call takes the lock
 
 
 def is_quick(ssl: Any) -> tuple[bool, bool]:
@@ -34,7 +36,8 @@ def warm(link: Any) -> Any:
     """Send data both ways, so that the next calls are quick ones."""
     link.send(link.client, b"one")
     link.send(link.server, b"two")
-    assert is_quick(link.client) == is_quick(link.server) == (True, True)
+    for ssl in (link.client, link.server):
+        assert is_quick(ssl) == (not NEVER, not NEVER)
     return link
 
 
@@ -119,7 +122,7 @@ def test_quick_read_may_find_nothing_part_or_more() -> None:
     assert p.SSL_pending(link.client) == 2
     assert links.read(link.client) == b"le"
     assert links.read(link.client) == b"second"
-    assert is_quick(link.client)[0]
+    assert is_quick(link.client)[0] or NEVER
     assert p.SSL_want(link.client) == p.SSL_NOTHING
 
 
@@ -196,7 +199,7 @@ def test_callback_may_not_use_the_quick_call_of_the_other_direction() -> None:
     p.BIO_meth_set_read(py.method, read)
     p.SSL_set0_rbio(link.client, py.bio)
     assert p.SSL_write(link.client, b"one") == 3
-    assert is_quick(link.client)[1]
+    assert is_quick(link.client)[1] or NEVER
     assert wire.read(link.client) == wire.WANT_READ
     assert len(found) == 2
 
@@ -283,7 +286,7 @@ def test_want_after_quick_calls_is_each_threads_own() -> None:
     link = warm(MemLink(*make_ends(tickets=0)).established())
     ssl = link.client
     assert wire.read(ssl) == wire.WANT_READ
-    assert is_quick(ssl)[1]
+    assert is_quick(ssl)[1] or NEVER
 
     def write() -> tuple[int, int]:
         return p.SSL_write(ssl, b"x"), p.SSL_want(ssl)
