@@ -435,6 +435,9 @@ def test_json_tells_machine_peers_and_what_was_agreed(
     assert data["seconds"] == 0.002
     assert data["machine"]["python"] == sys.version.split()[0]
     assert data["pyssl"]["libcrypto"].startswith("OpenSSL ")
+    supply = data["pyssl"]["primitives"]
+    assert supply.startswith(("OpenSSL ", "AWS-LC "))
+    assert f"primitives       {supply}" in report.as_text(data)
     found = [one["name"] for one in data["peers"]]
     assert found == ["pyssl", "pyssl-forgetful", "stdlib"]
     assert [one["name"] for one in data["scenarios"]] == NAMES
