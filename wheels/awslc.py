@@ -44,6 +44,9 @@ OPTIONS = [
 # Each function in a section of its own: the linker of the wheel drops those
 # that nothing calls.
 FLAGS = ["-ffunction-sections", "-fdata-sections"]
+# At exit it would lock the random generators of all threads, to wipe them, and
+# wait for ever for a thread that fork left behind in the middle of drawing.
+AT_EXIT = ["--remove-section=.fini_array", "--remove-section=.dtors"]
 LAUNCHERS = {"ccache", "distcc", "sccache"}
 # TLS is ours.
 LEFT_OUT = {"ssl.h", "ssl3.h", "tls1.h", "dtls1.h"}
@@ -186,6 +189,8 @@ def symbols(archive: Path) -> tuple[list[str], list[str]]:
 def rename(archive: Path, folder: Path) -> list[str]:
     """Write libawslc.a: the archive with our prefix before its names.
 
+    What it would do by itself at exit is left out.
+
     Returns:
         The names without it.
 
@@ -201,7 +206,7 @@ def rename(archive: Path, folder: Path) -> list[str]:
     ours = folder / "libawslc.a"
     supply.run(
         [
-            *("objcopy", "--enable-deterministic-archives"),
+            *("objcopy", "--enable-deterministic-archives", *AT_EXIT),
             *(f"--redefine-syms={table}", str(archive), str(ours)),
         ],
         folder,

@@ -213,7 +213,9 @@ def test_names_of_a_second_libcrypto_do_not_meet_the_first(
         "int other(void);\n"
         "int hook(void) __attribute__((weak));\n"
         "int RAND_bytes(void) { return hook ? hook() : other(); }\n"
-        "int EVP_MD_name = 7;\n",
+        "int EVP_MD_name = 7;\n"
+        "#include <unistd.h>\n"
+        "__attribute__((destructor)) static void last(void) { _exit(5); }\n",
         "utf-8",
     )
     (tmp_path / "b.c").write_text("int other(void) { return 3; }\n", "utf-8")
