@@ -12,6 +12,8 @@
 #include <awslc/nid.h>
 #include <awslc/sha.h>
 
+#include "crypto/awslc/crypt_fork.h"
+
 struct pys_curve {
     EC_KEY *ec; /* NULL: Ed25519 */
     bool can_sign;
@@ -152,11 +154,13 @@ pys_curve_sign(const pys_curve *c, const pys_scheme *s, pys_rd data,
     unsigned int made = ED25519_SIGNATURE_LEN;
     bool ok;
 
+    pys_draw_begin();
     if (c->ec == NULL)
         ok = ED25519_sign(sig, data.p, data.n, c->private) == 1;
     else
         ok = ECDSA_sign(0, hash, digest(s, data, hash), sig, &made, c->ec) ==
             1;
+    pys_draw_end();
     if (!ok)
         ERR_clear_error();
     *n = made;

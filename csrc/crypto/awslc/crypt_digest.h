@@ -9,6 +9,7 @@
 #include <awslc/rand.h>
 #include <awslc/sha.h>
 
+#include "crypto/awslc/crypt_fork.h"
 #include "crypto/crypt_part.h"
 
 typedef union pys_digest {
@@ -24,7 +25,7 @@ typedef union pys_block {
 static inline bool
 pys_digest_start(void)
 {
-    return true;
+    return pys_fork_start();
 }
 
 static inline PYS_MUST bool
@@ -129,7 +130,12 @@ pys_digest_close(pys_digest *d, enum pys_hash_alg alg, const pys_block *b,
 static inline PYS_MUST bool
 pys_digest_random(uint8_t *out, size_t n)
 {
-    return RAND_bytes(out, n) == 1;
+    bool ok;
+
+    pys_draw_begin();
+    ok = RAND_bytes(out, n) == 1;
+    pys_draw_end();
+    return ok;
 }
 
 #endif

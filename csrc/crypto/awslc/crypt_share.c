@@ -11,6 +11,7 @@
 #include <awslc/evp.h>
 #include <awslc/nid.h>
 
+#include "crypto/awslc/crypt_fork.h"
 #include "crypto/crypt_part.h"
 #include "crypto/suite.h"
 
@@ -123,6 +124,7 @@ static bool
 dh_new(uint16_t group, half *h)
 {
     int curve = curve_of(group);
+    bool ok = true;
 
     h->ec = NULL;
     if (curve != NID_undef &&
@@ -132,10 +134,13 @@ dh_new(uint16_t group, half *h)
     if (dh_put(group, h))
         return true;
 #endif
+    pys_draw_begin();
     if (h->ec != NULL)
-        return EC_KEY_generate_key(h->ec) == 1;
-    X25519_keypair(h->public, h->private);
-    return true;
+        ok = EC_KEY_generate_key(h->ec) == 1;
+    else
+        X25519_keypair(h->public, h->private);
+    pys_draw_end();
+    return ok;
 }
 
 static void
@@ -223,12 +228,14 @@ kem_new(void)
         EVP_PKEY_CTX_free(ctx);
         return NULL;
     }
+    pys_draw_begin();
 #ifdef PYS_TEST
     if (pys_test_take_share(PYS_X25519MLKEM768, seed, n))
         ok = EVP_PKEY_keygen_deterministic(ctx, &kem, seed, &n);
     else
 #endif
         ok = EVP_PKEY_keygen(ctx, &kem);
+    pys_draw_end();
     EVP_PKEY_CTX_free(ctx);
     return ok == 1 ? kem : NULL;
 }
@@ -264,6 +271,7 @@ kem_seal(EVP_PKEY_CTX *ctx, uint8_t *ciphertext, uint8_t *secret)
 {
     size_t n_text = KEM_CIPHERTEXT_LEN;
     size_t n = KEM_SECRET_LEN;
+    bool ok;
 #ifdef PYS_TEST
     uint8_t m[PYS_TEST_KEM_RANDOM_LEN];
     size_t n_m = sizeof(m);
@@ -272,8 +280,11 @@ kem_seal(EVP_PKEY_CTX *ctx, uint8_t *ciphertext, uint8_t *secret)
         return EVP_PKEY_encapsulate_deterministic(ctx, ciphertext, &n_text,
                    secret, &n, m, &n_m) == 1;
 #endif
-    return EVP_PKEY_encapsulate(ctx, ciphertext, &n_text, secret, &n) == 1 &&
+    pys_draw_begin();
+    ok = EVP_PKEY_encapsulate(ctx, ciphertext, &n_text, secret, &n) == 1 &&
         n_text == KEM_CIPHERTEXT_LEN && n == KEM_SECRET_LEN;
+    pys_draw_end();
+    return ok;
 }
 
 static bool
