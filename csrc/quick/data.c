@@ -108,36 +108,134 @@ may_try(const pys_quick_conn *self, int writing, PyObject *num, size_t *size)
 static const pys_quick_form read_form = {"O|O:read", {"buf", "num", NULL}};
 static const pys_quick_form write_form = {"O|O:write", {"data", "num", NULL}};
 
-/* ---- reading ----------------------------------------------------------- */
+/* ---- buffers ----------------------------------------------------------- */
+
+/* PyObject_AsReadBuffer and its like: see quick.h. */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
+typedef struct span {
+    uint8_t *p;
+    size_t n;
+} span;
+
+static bool
+span_is(span *s, const void *p, Py_ssize_t n)
+{
+    *s = (span){.p = (uint8_t *)p, .n = (size_t)n};
+    return true;
+}
+
+/* What is wrong with a buffer is said by whoever is called then. */
+static bool
+span_failed(void)
+{
+    PyErr_Clear();
+    return false;
+}
+
+/* Where to read into: the usual objects, which run no code to say so. */
+static bool
+room_of(PyObject *buf, span *s)
+{
+    void *p = NULL;
+    Py_ssize_t n = 0;
+
+    if (PyByteArray_Check(buf))
+        return span_is(s, PyByteArray_AsString(buf), PyByteArray_Size(buf));
+    if (!PyMemoryView_Check(buf))
+        return false;
+    if (PyObject_AsWriteBuffer(buf, &p, &n) != 0)
+        return span_failed();
+    return span_is(s, p, n);
+}
+
+/* What to write, of such objects. */
+static bool
+text_of(PyObject *data, span *s)
+{
+    const void *p = NULL;
+    Py_ssize_t n = 0;
+
+    if (PyBytes_CheckExact(data))
+        return span_is(s, PyBytes_AsString(data), PyBytes_Size(data));
+    if (PyByteArray_CheckExact(data))
+        return span_is(s, PyByteArray_AsString(data), PyByteArray_Size(data));
+    if (!PyMemoryView_Check(data))
+        return false;
+    if (PyObject_AsReadBuffer(data, &p, &n) != 0)
+        return span_failed();
+    return span_is(s, p, n);
+}
+
+/* ---- the calls --------------------------------------------------------- */
+
+/* A buffer of a read, or of a write, if it is a usual one. */
+static bool
+span_of(PyObject *buf, int writing, span *s)
+{
+    return writing ? text_of(buf, s) : room_of(buf, s);
+}
+
+static long
+work(pys_conn *core, int writing, span s, size_t most)
+{
+    if (!writing)
+        return pys_quick_read(core, s.p, s.n, most);
+    if (most != 0 && s.n > most)
+        return PYS_QUICK_LATER;
+    return pys_quick_write(core, s.p, s.n);
+}
+
+/* Keeps others from changing the size of a buffer; bytes have but one. */
+static PyObject *
+keep(PyObject *buf)
+{
+    if (!PyBytes_CheckExact(buf))
+        return PyMemoryView_FromObject(buf);
+    Py_INCREF(buf);
+    return buf;
+}
 
 /*
- * The same without the GIL; false: an exception. Making an object may run
- * any code, so all is looked at again.
+ * The work without the GIL; false: an exception. Making an object may run any
+ * code, so all is looked at again.
  */
 static bool
-read_apart(pys_quick_conn *self, PyObject *buf, PyObject *num, long *n)
+work_apart(pys_quick_conn *self, int writing, PyObject *buf, PyObject *num,
+    long *n)
 {
-    PyObject *kept = PyMemoryView_FromObject(buf); /* it has one size now */
-    size_t size;
+    PyObject *kept = keep(buf);
+    span s;
 
     if (kept == NULL)
         return false;
-    size = (size_t)PyByteArray_Size(buf);
     *n = 0;
-    if (may_try(self, 0, num, &size)) {
-        uint8_t *out = (uint8_t *)PyByteArray_AsString(buf);
+    if (span_of(buf, writing, &s) && may_try(self, writing, num, &s.n)) {
         PyObject *owner = self->owner;
         pys_conn *core = self->core;
         PyThreadState *state;
 
         Py_INCREF(owner);
         state = PyEval_SaveThread();
-        *n = pys_quick_read(core, out, size, 0);
+        *n = work(core, writing, s, 0);
         PyEval_RestoreThread(state);
         Py_DECREF(owner);
     }
     Py_DECREF(kept);
     return true;
+}
+
+/* What pys_quick_read and _write say; false: an exception. */
+static bool
+try_quick(pys_quick_conn *self, int writing, PyObject *buf, PyObject *num,
+    long *n)
+{
+    span s;
+
+    *n = 0;
+    if (span_of(buf, writing, &s) && may_try(self, writing, num, &s.n))
+        *n = work(self->core, writing, s, BRIEF);
+    return *n != PYS_QUICK_LATER || work_apart(self, writing, buf, num, n);
 }
 
 PyObject *
@@ -146,42 +244,17 @@ pys_quick_read_call(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
 {
     pys_quick_conn *self = (pys_quick_conn *)op;
     PyObject *buf = NULL, *num = Py_None;
-    long n = 0;
+    long n;
 
     if (n_args == 1 && names == NULL)
         buf = args[0];
     else if (!pys_quick_arguments(args, n_args, names, &read_form, &buf, &num))
         return NULL;
-    if (PyByteArray_Check(buf)) {
-        size_t size = (size_t)PyByteArray_Size(buf);
-
-        if (may_try(self, 0, num, &size))
-            n = pys_quick_read(self->core,
-                (uint8_t *)PyByteArray_AsString(buf), size, BRIEF);
-        if (n == PYS_QUICK_LATER && !read_apart(self, buf, num, &n))
-            return NULL;
-    }
+    if (!try_quick(self, 0, buf, num, &n))
+        return NULL;
     if (n > 0)
         return done(self, 0, n);
     return PyObject_CallMethod(op, "_read", "OOOl", buf, num, Py_False, n);
-}
-
-/* ---- writing ----------------------------------------------------------- */
-
-static long
-write_apart(pys_quick_conn *self, const uint8_t *p, size_t size)
-{
-    PyObject *owner = self->owner;
-    pys_conn *core = self->core;
-    PyThreadState *state;
-    long n;
-
-    Py_INCREF(owner);
-    state = PyEval_SaveThread();
-    n = pys_quick_write(core, p, size);
-    PyEval_RestoreThread(state);
-    Py_DECREF(owner);
-    return n;
 }
 
 PyObject *
@@ -190,27 +263,15 @@ pys_quick_write_call(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
 {
     pys_quick_conn *self = (pys_quick_conn *)op;
     PyObject *data = NULL, *num = Py_None;
-    long n = 0;
+    long n;
 
     if (n_args == 1 && names == NULL)
         data = args[0];
     else if (!pys_quick_arguments(args, n_args, names, &write_form, &data,
                  &num))
         return NULL;
-    if (PyBytes_CheckExact(data)) {
-        size_t size = (size_t)PyBytes_Size(data);
-        const uint8_t *p = (const uint8_t *)PyBytes_AsString(data);
-
-        if (may_try(self, 1, num, &size))
-            n = size <= BRIEF ? pys_quick_write(self->core, p, size) :
-                                write_apart(self, p, size);
-    } else if (PyByteArray_CheckExact(data)) {
-        size_t size = (size_t)PyByteArray_Size(data);
-
-        if (may_try(self, 1, num, &size) && size <= BRIEF)
-            n = pys_quick_write(self->core,
-                (const uint8_t *)PyByteArray_AsString(data), size);
-    }
+    if (!try_quick(self, 1, data, num, &n))
+        return NULL;
     if (n > 0)
         return done(self, 1, n);
     return PyObject_CallMethod(op, "_write", "OOl", data, num, n);

@@ -21,6 +21,13 @@
  */
 enum { PYS_FASTCALL = 0x80 };
 
+/*
+ * Where the bytes of a view are, until Python runs again. In the stable ABI for
+ * good, though headers of 3.13 and later do not name them.
+ */
+PyAPI_FUNC(int) PyObject_AsReadBuffer(PyObject *, const void **, Py_ssize_t *);
+PyAPI_FUNC(int) PyObject_AsWriteBuffer(PyObject *, void **, Py_ssize_t *);
+
 /* May reads or writes leave the lock alone? As conn_base.py has them. */
 enum { PYS_USELESS, PYS_UNTRIED, PYS_QUICK };
 

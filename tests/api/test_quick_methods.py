@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from array import array
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -161,12 +162,35 @@ def test_data_of_all_sizes_and_kinds_come_out_as_they_were(
             link.move()
             got = b""
             buf = bytearray(size + 10)
+            into = memoryview(buf) if kind is memoryview else buf
             while len(got) < size:
-                n = p.SSL_read(other, buf)
+                n = p.SSL_read(other, into)
                 assert n > 0, links.reasons()
                 got += buf[:n]
             assert got == data
             assert p.SSL_want(ssl) == p.SSL_want(other) == p.SSL_NOTHING
+
+
+@needs_c
+@clause("RW-1", "RW-18")
+@pytest.mark.parametrize("size", [64, BRIEF + 1])
+def test_usual_buffers_are_not_left_to_python(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = mem()
+    data = bytes(size)
+    for _ in range(2):  # the first call opens the quick way
+        assert p.SSL_write(link.client, data) == size
+        link.move()
+        assert p.SSL_read(link.server, bytearray(size)) == size
+        monkeypatch.setattr(p.SSL, "_read", None)
+        monkeypatch.setattr(p.SSL, "_write", None)
+    for form in (bytes, bytearray, memoryview):
+        assert p.SSL_write(link.client, form(data)) == size
+        link.move()
+        buf = bytearray(size)
+        into = memoryview(buf) if form is memoryview else buf
+        assert p.SSL_read(link.server, into) == size
 
 
 @clause("RW-1", "RW-18")
@@ -249,6 +273,37 @@ def test_subclass_of_bytearray_and_one_that_is_exported_are_read_into() -> (
         with memoryview(mine) as view:
             assert p.SSL_read(link.client, mine) == size
             assert not any(view)
+
+
+@clause("RW-1", "RW-18")
+@pytest.mark.parametrize("items", [4, 4000])
+def test_views_count_in_bytes_whatever_their_items_are(items: int) -> None:
+    link = mem()
+    wire.deliver(link, bytes(4 * items))
+    numbers = array("i", [1] * items)
+    with memoryview(numbers) as view:
+        assert p.SSL_read(link.client, view) == 4 * items
+        assert not any(numbers)
+        square = view.cast("B").cast("B", (4, items))
+        assert p.SSL_write(link.client, square) == 4 * items
+    link.move()
+    assert p.SSL_read(link.server, bytearray(4 * items)) == 4 * items
+
+
+@clause("RW-1", "RW-18")
+@pytest.mark.parametrize("size", [9, BRIEF + 9])
+def test_released_and_read_only_views_are_refused(size: int) -> None:
+    link = mem()
+    wire.deliver(link, bytes(size))
+    view = memoryview(bytearray(size))
+    view.release()
+    with pytest.raises(ValueError, match="released"):
+        p.SSL_read(link.client, view)
+    with pytest.raises(ValueError, match="released"):
+        p.SSL_write(link.client, view)
+    with pytest.raises((TypeError, BufferError)):
+        p.SSL_read(link.client, memoryview(bytes(size)))
+    assert p.SSL_read(link.client, bytearray(size)) == size
 
 
 # ---- the object ------------------------------------------------------------
