@@ -3,8 +3,8 @@
 The extension of this process is linked with one libcrypto. A second build,
 say the wheel's with its static libcrypto beside one for the system's, works
 in a process of its own (`worker`), which waits while others have their turn.
-Its rows are called pyssl+VERSION after its libcrypto, and its limit is
-measured there as well.
+Its rows are called pyssl+VERSION after its libcrypto, with the library of its
+primitives behind if that is another, and its limit is measured there as well.
 """
 
 from __future__ import annotations
@@ -68,7 +68,13 @@ class Build:
         told = self.ask("hello")
         if told["protocol"] != PROTOCOL:
             raise FailedError(f"{folder}: it is of another version")
-        self.libcrypto = str(told["versions"]["libcrypto"]).split()[1]
+        versions: dict[str, str] = told["versions"]
+        libcrypto = versions["libcrypto"]
+        primitives = versions.get("primitives", libcrypto)
+        self.libcrypto = libcrypto.split()[1]
+        self.tag = self.libcrypto
+        if primitives != libcrypto:
+            self.tag += "-" + primitives.split()[0].lower()
 
     def ask(self, *question: Any) -> Any:
         """Ask the worker.
@@ -201,8 +207,8 @@ def opened(
     with ExitStack() as stack:
         for folder in folders:
             build = Build(folder, stack)
-            count = tags.count(build.libcrypto)
-            tags.append(build.libcrypto)
-            tag = build.libcrypto + (f"-{count + 1}" if count else "")
+            count = tags.count(build.tag)
+            tags.append(build.tag)
+            tag = build.tag + (f"-{count + 1}" if count else "")
             found += [BesidePeer(build, one, tag) for one in ours]
         yield found

@@ -215,6 +215,17 @@ def test_two_builds_on_one_libcrypto_have_two_names(tmp_path: Path) -> None:
         assert peers == []
 
 
+def test_build_with_primitives_of_another_library_says_so(
+    tmp_path: Path,
+) -> None:
+    code = GREET.replace(
+        "'libcrypto'", "'primitives': 'AWS-LC 5', 'libcrypto'"
+    )
+
+    with beside.opened([other(tmp_path, code)], ["pyssl"]) as (peer,):
+        assert peer.name == "pyssl+9.9-aws-lc"
+
+
 def test_environment_is_run_with_its_own_python(tmp_path: Path) -> None:
     python = tmp_path / "bin" / "python"
     python.parent.mkdir()
