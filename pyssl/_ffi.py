@@ -39,6 +39,7 @@ __all__ = [
     "room",
     "source",
     "text_of",
+    "watch",
 ]
 
 VERSION = "0.1.0"
@@ -93,6 +94,7 @@ from pyssl._quick import (  # noqa: E402
     Conn,
     asks_changed,
     queued,
+    watch,
 )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from _thread import allocate_lock, get_ident
 from typing import Any, Callable, TypeVar
 
-__all__ = ["AT_FIRST", "Conn", "asks_changed", "queued"]
+__all__ = ["AT_FIRST", "Conn", "asks_changed", "queued", "watch"]
 
 T = TypeVar("T")
 
@@ -24,6 +24,10 @@ def asks_changed() -> None:
 
 def queued(full: bool, /) -> None:
     """Hear that an error queue of this thread got, or lost, its entries."""
+
+
+def watch() -> None:
+    """Hear that somebody is to be told of objects made and dropped."""
 
 
 class Conn:

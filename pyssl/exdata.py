@@ -6,7 +6,7 @@ from _thread import allocate_lock
 from typing import Any, Callable, NamedTuple
 
 from pyssl import err
-from pyssl._ffi import number
+from pyssl._ffi import number, watch
 from pyssl.const import (
     ERR_LIB_CRYPTO,
     ERR_R_PASSED_INVALID_ARGUMENT,
@@ -56,7 +56,9 @@ class Registry:
         watched = new is not None or free is not None
         with self._lock:
             self._indices.append(_Index(argl, argp, new, dup, free))
-            self.watched = self.watched or watched
+            if watched:
+                self.watched = True
+                watch()
             return len(self._indices) - 1
 
     def set(self, values: dict[int, Any], index: int, value: Any) -> int:

@@ -24,10 +24,22 @@ module_thread(PyObject *module, PyObject *none)
     return PyLong_FromUnsignedLong(PyThread_get_thread_ident());
 }
 
+bool pys_quick_watched;
+
+PyObject *
+pys_quick_watch(PyObject *module, PyObject *none)
+{
+    (void)module;
+    (void)none;
+    pys_quick_watched = true;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
     {"thread", module_thread, METH_NOARGS, NULL},
     {"asks_changed", pys_quick_asks_changed, METH_NOARGS, NULL},
     {"queued", pys_quick_queued, METH_O, NULL},
+    {"watch", pys_quick_watch, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -62,6 +62,12 @@ typedef struct pys_quick_conn {
 
 extern PyType_Spec pys_quick_conn_spec;
 
+/*
+ * Does somebody want to hear that an object was made, or that it goes
+ * (CRYPTO_get_ex_new_index(3))? Then that is done in Python, for good.
+ */
+extern bool pys_quick_watched;
+
 /* How often some context began to ask something else than before. */
 unsigned long pys_quick_asks(void);
 
@@ -126,5 +132,6 @@ extern const char pys_quick_doc_get_error[];
 
 PyObject *pys_quick_asks_changed(PyObject *module, PyObject *none);
 PyObject *pys_quick_queued(PyObject *module, PyObject *full);
+PyObject *pys_quick_watch(PyObject *module, PyObject *none);
 
 #endif
