@@ -26,16 +26,20 @@ except ImportError as e:
 __all__ = [
     "AT_FIRST",
     "VERSION",
+    "Bio",
     "Conn",
+    "Method",
     "Owner",
     "asks_changed",
     "bytes_of",
     "ffi",
+    "hold_plain",
     "lib",
     "number",
     "number64",
     "own",
     "queued",
+    "release_plain",
     "room",
     "source",
     "text_of",
@@ -91,9 +95,13 @@ def _load_quick() -> None:
 _load_quick()
 from pyssl._quick import (  # noqa: E402
     AT_FIRST,
+    Bio,
     Conn,
+    Method,
     asks_changed,
+    hold_plain,
     queued,
+    release_plain,
     watch,
 )
 

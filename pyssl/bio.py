@@ -91,10 +91,6 @@ class BIO(BioKinds):
 
     __slots__ = ()
 
-    def __init__(self, method: BIO_METHOD) -> None:
-        if not self._begin(method):
-            raise ValueError("the create function of this type failed")
-
     def __repr__(self) -> str:
         return f"<BIO {self._method.name!r} at {id(self):#x}>"
 
@@ -103,10 +99,7 @@ class BIO(BioKinds):
     def up_ref(self) -> int:
         """Add a reference. Returns 1."""
         self._usable()
-        with LOCK:
-            if self._refs <= 0:
-                raise ValueError("this BIO was freed")
-            self._refs += 1
+        self._add_user()
         return 1
 
     def free(self) -> int:
@@ -147,8 +140,7 @@ class BIO(BioKinds):
         raised: BaseException | None = None
         for one in chain:
             with LOCK:
-                linked = one._prev is not None
-                kept = one._refs + one._holds - int(linked)
+                kept = one._count() - int(one._prev is not None)
             try:
                 if one._refs > 0:
                     one._drop_user()
@@ -387,7 +379,7 @@ def BIO_new(method: BIO_METHOD) -> BIO | None:
 
     Source: BIO_new(3).
     """
-    bio = BIO.__new__(BIO)
+    bio: BIO = BIO.__new__(BIO)
     return bio if bio._begin(method) else None
 
 
@@ -414,7 +406,7 @@ def BIO_new_mem_buf(data: Any, length: int | None = None) -> BIO | None:
     if n < 0:
         err.put(ERR_LIB_BIO, BIO_R_INVALID_ARGUMENT)
         return None
-    bio = BIO.__new__(BIO)
+    bio: BIO = BIO.__new__(BIO)
     bio._begin(BIO_s_mem(), lib.pys_bio_new_view(kept, n))
     bio._keep = kept
     return bio

@@ -19,10 +19,11 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from threading import get_ident
 from typing import Any, Optional, Union
 
-from pyssl._ffi import Owner, ffi, lib, own
+from pyssl._ffi import Bio, Owner, ffi, lib, own
 from pyssl.bio_method import BIO_METHOD
 from pyssl.const_bio import (
     BIO_CB_CTRL,
@@ -52,36 +53,12 @@ _FOREIGN = lib.PYS_BIO_FOREIGN
 _PAIR = lib.PYS_BIO_PAIR
 _DUPLEX = (lib.PYS_BIO_SOCKET, lib.PYS_BIO_FD)
 
-# For counts and links; entered again when the garbage collector finds BIOs.
-LOCK = threading.RLock()
+_cast = ffi.cast
+_ADDRESS = ffi.typeof("uintptr_t")
 
-# All attributes of a BIO; the classes that build on this one add none.
-_SLOTS = (
-    "__weakref__",
-    "_c",
-    "_callback",
-    "_callback_arg",
-    "_callback_ex",
-    "_data",
-    "_duplex",
-    "_dying",
-    "_epoch",
-    "_ex",
-    "_holds",
-    "_init",
-    "_inside",
-    "_keep",
-    "_method",
-    "_mirror",
-    "_native_kind",
-    "_next",
-    "_parked",
-    "_plain",
-    "_prev",
-    "_refs",
-    "_shutdown",
-    "_views",
-)
+# For links, and for counts where they are not C's; entered again when the
+# garbage collector finds BIOs.
+LOCK = threading.RLock()
 
 
 def number(value: Any, what: str) -> int:
@@ -110,50 +87,54 @@ def result(value: Any, what: str) -> int:
     return int(value)
 
 
-class BioLife(Owner):
-    """What a BIO is without its operations."""
+class BioLife(Owner, Bio):
+    """What a BIO is without its operations.
 
-    __slots__ = _SLOTS
+    What it keeps, and who counts, stands in _quick.py and in csrc/quick,
+    which takes its place. The classes that build on this one add nothing.
+    """
+
+    __slots__ = ("__weakref__",)
 
     _registry = Registry()
-    _ex: Optional[dict[int, Any]]
+    _method: BIO_METHOD
     _next: Optional[BioLife]
     _prev: Optional[weakref.ref[BioLife]]
-    _inside: Optional[dict[int, int]]
-    _parked: Optional[BaseException]
-    _views: Optional[list[memoryview]]
     _callback_ex: Optional[CallbackEx]
     _callback: Optional[Callback]
 
+    # Of no bytecode, so that no signal gets between two of them.
+    _lock = LOCK
+    _pointer = staticmethod(partial(_cast, ffi.typeof("pys_bio *")))
+    _owned = staticmethod(partial(ffi.gc, destructor=_free))
+    _disowned = staticmethod(partial(ffi.gc, destructor=None))
+
+    def _make(self, method: BIO_METHOD) -> None:
+        """Do what BIO() does, in all its cases."""
+        if not self._begin(method):
+            raise ValueError("the create function of this type failed")
+
     def _begin(self, method: BIO_METHOD, c: Any = None) -> bool:
         """Set up a new BIO; False if the type's create function says no."""
-        self._dying = True  # until it is whole
         if not isinstance(method, BIO_METHOD):
             raise TypeError("a BIO_METHOD is needed")
         if method._freed:
             method._check()  # which refuses
+        if self._dying or self._c is not None:
+            raise RuntimeError("a BIO is made only once")
+        self._dying = True  # until it is whole
         kind = method._kind
-        self._method = method
-        self._native_kind = self._plain = kind is not None
-        self._duplex = kind in _DUPLEX
+        native = kind >= 0
         if c is None:
-            c = _new(_FOREIGN if kind is None else kind)
-        self._c: Any = own(c, _free)
-        self._mirror: Any = None
-        self._epoch = 0
+            c = _new(kind if native else _FOREIGN)
+        c = own(c, _free)
+        self._adopt(c, int(_cast(_ADDRESS, c)))
+        self._method = method
+        self._native_kind = self._plain = native
+        self._duplex = kind in _DUPLEX
         self._refs = 1
-        self._holds = 0
-        self._next = None
-        self._prev = None
-        self._inside = None if self._native_kind else {}
-        self._callback_ex = None
-        self._callback = None
-        self._callback_arg: Any = None
-        self._data: Any = None
-        self._ex = None
+        self._inside = None if native else {}
         self._shutdown = 1
-        self._parked = None
-        self._keep: Any = None
         self._views = [] if kind == _PAIR else None
         create = method._create
         self._init = int(create is None)
@@ -204,11 +185,6 @@ class BioLife(Owner):
             raise ValueError("this BIO was freed")
         return c
 
-    def _hold(self) -> None:
-        """Keep the BIO alive for someone other than the user."""
-        with LOCK:
-            self._holds += 1
-
     def _release(self) -> None:
         """End a hold; an exception of the destruction is parked."""
         try:
@@ -218,28 +194,31 @@ class BioLife(Owner):
 
     def _let_go(self) -> None:
         """End a hold, and destroy the BIO if nobody has it any more."""
-        with LOCK:
-            self._holds -= 1
-            last = self._holds <= 0 and self._refs <= 0 and not self._dying
-            self._dying = self._dying or last
-        if last:
+        if self._drop_hold():
             self._destroy()
 
     def _drop_user(self) -> int:
         """End one reference of the user; BIO_free(3) without its checks."""
-        with LOCK:
-            if self._refs <= 0:
-                raise ValueError("this BIO was freed")
-            self._refs -= 1
-            last = self._holds <= 0 and self._refs <= 0 and not self._dying
-            self._dying = self._dying or last
-        return self._destroy() if last else 1
+        return self._destroy() if self._end_user() else 1
+
+    def _collected(self) -> None:
+        """End a BIO that nobody mentions any more."""
+        if (
+            not self._plain
+            or self._next is not None
+            or self._views
+            or self._registry.watched
+        ):
+            self._destroy(collected=True)
+        elif self._holds <= 0:  # nobody is to hear of it, nothing is cut
+            self._c = None
 
     def _destroy(self, *, collected: bool = False) -> int:
         """Ask the callback, run the destroy function, free the C object.
 
         The garbage collector may find a BIO together with an SSL that still
-        points to it in C: then the C object is left to go with the two.
+        points to it in C, and a callback may give an SSL what is about to
+        go: then the C object is left to go with the two.
 
         Returns:
             1, or what a callback <= 0 said; then the BIO has its reference
@@ -262,7 +241,7 @@ class BioLife(Owner):
         self._drop_views()
         with LOCK:
             after = self._cut()
-        if not collected or self._holds <= 0:
+        if self._holds <= 0:
             self._c = None
             self._mirror = None
             self._keep = None
@@ -311,25 +290,6 @@ class BioLife(Owner):
         finally:
             self._outside(before)
 
-    def __del__(self) -> None:
-        try:
-            dying = self._dying
-        except AttributeError:  # it was never made
-            return
-        if dying:
-            return
-        self._dying = True
-        self._refs = 0
-        if (
-            not self._plain
-            or self._next is not None
-            or self._views
-            or self._registry.watched
-        ):
-            self._destroy(collected=True)
-        elif self._holds <= 0:  # nobody is to hear of it, nothing is cut
-            self._c = None
-
     def _park(self, raised: BaseException) -> None:
         """Keep the first exception until somebody can raise it (CV-7)."""
         if self._parked is None:
@@ -369,7 +329,7 @@ class BioLife(Owner):
         """Link; with the lock held."""
         self._next = after
         after._prev = weakref.ref(self)
-        after._holds += 1
+        after._hold()
 
     def _cut(self) -> BioLife | None:
         """Unlink what follows; with the lock held.
@@ -391,7 +351,7 @@ class BioLife(Owner):
                 if end is tail or _follows(tail, end):
                     raise ValueError("the chain would become a circle")
                 before = tail._before()
-                tail._holds += 1  # until it is linked
+                tail._hold()  # until it is linked
                 loose.append(tail)
                 if before is not None:
                     loose.append(before._cut())
@@ -516,38 +476,6 @@ class BioLife(Owner):
             ret = count
         ret = result(call(self, oper, argp, argi, argl, ret), "a callback")
         return (1, ret) if counted and ret > 0 else (ret, count)
-
-
-def hold_plain(first: BioLife, second: BioLife) -> bool:
-    """Hold two BIOs at once; False, nothing done, if one is not plain.
-
-    Nor is one that the user gave up held: its holders alone may use it.
-    """
-    with LOCK:
-        if not (first._plain and second._plain):
-            return False
-        if first._refs <= 0 or second._refs <= 0:
-            return False
-        first._holds += 1
-        second._holds += 1
-    return True
-
-
-def release_plain(first: BioLife | None, second: BioLife | None) -> bool:
-    """End what hold_plain began; False, nothing done, if more goes with it.
-
-    A plain BIO that the user has, too, hears nothing and stays.
-    """
-    if first is None or second is None:
-        return first is second
-    with LOCK:
-        if not (first._plain and second._plain):
-            return False
-        if first._refs <= 0 or second._refs <= 0:
-            return False
-        first._holds -= 1
-        second._holds -= 1
-    return True
 
 
 def checked(bio: Any) -> BioLife:

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any, Optional
 
-from pyssl._ffi import lib
+from pyssl._ffi import Method, lib
 from pyssl.const_bio import (
     BIO_TYPE_BIO,
     BIO_TYPE_FD,
@@ -38,7 +38,7 @@ def BIO_get_new_index() -> int:
     return index if index <= _LAST_INDEX else -1
 
 
-class BIO_METHOD:
+class BIO_METHOD(Method):
     """A type of BIO, made of the operations that it has.
 
     Each operation is a callable, or None if the type does not have it:
@@ -62,7 +62,6 @@ class BIO_METHOD:
         "_finish",
         "_freed",
         "_gets",
-        "_kind",
         "_puts",
         "_read",
         "_sealed",
@@ -80,7 +79,6 @@ class BIO_METHOD:
             raise TypeError("the name of a type is a str")
         self.type = type_
         self.name = name
-        self._kind: int | None = None  # enum pys_bio_kind, if in C
         self._freed = False
         self._sealed = False  # built in
         self._finish: Finish | None = None  # destroy, of types built in

@@ -13,9 +13,8 @@ from collections.abc import Iterable
 from typing import Any, Callable, TypeVar
 
 from pyssl import err
-from pyssl._ffi import AT_FIRST, Conn, ffi, lib, own, text_of
+from pyssl._ffi import AT_FIRST, Conn, ffi, lib, own, release_plain, text_of
 from pyssl.bio import BIO
-from pyssl.bio_life import release_plain
 from pyssl.const import BIO_CTRL_POP, ERR_LIB_SSL
 from pyssl.ctx import SSL_CTX
 from pyssl.exdata import ExCallback, Registry

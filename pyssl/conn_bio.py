@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyssl import err
-from pyssl._ffi import AT_FIRST, ffi, lib
+from pyssl._ffi import AT_FIRST, ffi, hold_plain, lib
 from pyssl.bio import BIO, BIO_new_socket
-from pyssl.bio_life import BioLife, hold_plain
+from pyssl.bio_life import BioLife
 from pyssl.conn_base import ConnBase, raise_parked
 from pyssl.const import (
     BIO_C_GET_FD,

@@ -1,17 +1,24 @@
 /* The module pyssl._quick, in the same file as cffi's part. */
 #include "quick/quick.h"
 
+static bool
+add_type(PyObject *module, const char *name, PyType_Spec *spec)
+{
+    PyObject *type = PyType_FromSpec(spec);
+
+    if (type != NULL && PyModule_AddObject(module, name, type) == 0)
+        return true;
+    Py_XDECREF(type);
+    return false;
+}
+
 static int
 module_exec(PyObject *module)
 {
-    PyObject *type = PyType_FromSpec(&pys_quick_conn_spec);
-
-    if (type == NULL)
+    if (!add_type(module, "Conn", &pys_quick_conn_spec) ||
+        !add_type(module, "Method", &pys_quick_method_spec) ||
+        !add_type(module, "Bio", &pys_quick_bio_spec))
         return -1;
-    if (PyModule_AddObject(module, "Conn", type) != 0) {
-        Py_DECREF(type);
-        return -1;
-    }
     return PyModule_AddIntConstant(module, "AT_FIRST", PYS_UNTRIED);
 }
 
@@ -40,6 +47,8 @@ static PyMethodDef functions[] = {
     {"asks_changed", pys_quick_asks_changed, METH_NOARGS, NULL},
     {"queued", pys_quick_queued, METH_O, NULL},
     {"watch", pys_quick_watch, METH_NOARGS, NULL},
+    {"hold_plain", pys_quick_hold_plain, METH_VARARGS, NULL},
+    {"release_plain", pys_quick_release_plain, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

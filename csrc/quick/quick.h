@@ -13,6 +13,7 @@
 #include <Python.h>
 
 #include "base/base.h"
+#include "pys_bio.h"
 #include "pys_conn.h"
 
 /*
@@ -127,6 +128,34 @@ extern const char pys_quick_doc_read[];
 extern const char pys_quick_doc_write[];
 extern const char pys_quick_doc_handshake[];
 extern const char pys_quick_doc_get_error[];
+
+/* ---- BIOs (bio.c) ------------------------------------------------------- */
+
+extern PyType_Spec pys_quick_method_spec;
+extern PyType_Spec pys_quick_bio_spec;
+
+/*
+ * Is it of the type whose tp_new that is, or of one made on it? Each
+ * interpreter has such a type of its own.
+ */
+bool pys_quick_is_made_by(PyObject *op, newfunc maker);
+
+/*
+ * Holds two BIOs at once, which keeps what the core has of them; false, and
+ * nothing done, if one is not plain: of the core, without a callback, and in
+ * use by the user. Nor is what is no BIO at all.
+ */
+PYS_MUST bool pys_quick_bio_hold(PyObject *first, PyObject *second,
+    pys_bio **a, pys_bio **b, long epochs[2]);
+
+/*
+ * Ends that, or nothing if both are NULL or None; false, and nothing done, if
+ * more goes with it.
+ */
+PYS_MUST bool pys_quick_bio_release(PyObject *first, PyObject *second);
+
+PyObject *pys_quick_hold_plain(PyObject *module, PyObject *args);
+PyObject *pys_quick_release_plain(PyObject *module, PyObject *args);
 
 /* ---- the module's functions (shake.c) ---------------------------------- */
 

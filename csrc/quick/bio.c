@@ -1,0 +1,536 @@
+/*
+ * The type that BIO is made on: making one of a type of the core, counting,
+ * the end. All else, and all that somebody is to hear of, is Python's
+ * (bio_life.py). The core's object is freed with the BIO, not before the
+ * collector has let everybody who points to it hear of the end.
+ */
+#include "quick/quick.h"
+
+#include <structmember.h>
+
+/* What Python keeps here, None or NULL for nothing. */
+enum part {
+    METHOD,
+    MIRROR,
+    NEXT,
+    PREV,
+    VIEWS,
+    INSIDE,
+    CALLBACK,
+    CALLBACK_EX,
+    CALLBACK_ARG,
+    DATA,
+    EX,
+    KEEP,
+    PARKED,
+    N_PARTS
+};
+
+typedef struct quick_bio {
+    PyObject ob_base;
+    PyObject *owner; /* cffi's object that owns core; NULL: this one does */
+    pys_bio *core;   /* NULL: never made, or freed */
+    PyObject *part[N_PARTS];
+    Py_ssize_t refs;  /* of the user */
+    Py_ssize_t holds; /* of others */
+    long init;
+    long shutdown;
+    int epoch;
+    char native;
+    char plain; /* native, and nobody's callback is called */
+    char duplex;
+    char dying;
+} quick_bio;
+
+#define AT(field) (Py_ssize_t) offsetof(quick_bio, field)
+
+static PyMemberDef members[] = {
+    {"_method", T_OBJECT, AT(part[METHOD]), 0, NULL},
+    {"_mirror", T_OBJECT, AT(part[MIRROR]), 0, NULL},
+    {"_next", T_OBJECT, AT(part[NEXT]), 0, NULL},
+    {"_prev", T_OBJECT, AT(part[PREV]), 0, NULL},
+    {"_views", T_OBJECT, AT(part[VIEWS]), 0, NULL},
+    {"_inside", T_OBJECT, AT(part[INSIDE]), 0, NULL},
+    {"_callback", T_OBJECT, AT(part[CALLBACK]), 0, NULL},
+    {"_callback_ex", T_OBJECT, AT(part[CALLBACK_EX]), 0, NULL},
+    {"_callback_arg", T_OBJECT, AT(part[CALLBACK_ARG]), 0, NULL},
+    {"_data", T_OBJECT, AT(part[DATA]), 0, NULL},
+    {"_ex", T_OBJECT, AT(part[EX]), 0, NULL},
+    {"_keep", T_OBJECT, AT(part[KEEP]), 0, NULL},
+    {"_parked", T_OBJECT, AT(part[PARKED]), 0, NULL},
+    {"_refs", T_PYSSIZET, AT(refs), 0, NULL},
+    {"_holds", T_PYSSIZET, AT(holds), 0, NULL},
+    {"_epoch", T_INT, AT(epoch), 0, NULL},
+    {"_init", T_LONG, AT(init), 0, NULL},
+    {"_shutdown", T_LONG, AT(shutdown), 0, NULL},
+    {"_native_kind", T_BOOL, AT(native), 0, NULL},
+    {"_plain", T_BOOL, AT(plain), 0, NULL},
+    {"_duplex", T_BOOL, AT(duplex), 0, NULL},
+    {"_dying", T_BOOL, AT(dying), 0, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+/* ---- types ------------------------------------------------------------- */
+
+typedef struct quick_method {
+    PyObject ob_base;
+    int kind; /* enum pys_bio_kind, -1: it is written in Python */
+} quick_method;
+
+static PyMemberDef method_members[] = {
+    {"_kind", T_INT, (Py_ssize_t)offsetof(quick_method, kind), 0, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyObject *
+method_new(PyTypeObject *type, PyObject *args, PyObject *named)
+{
+    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    PyObject *op = alloc(type, 0);
+
+    (void)args;
+    (void)named;
+    if (op != NULL)
+        ((quick_method *)op)->kind = -1;
+    return op;
+}
+
+static PyType_Slot method_slots[] = {
+    {Py_tp_doc, "What BIO() looks at in a BIO_METHOD."},
+    {Py_tp_members, method_members},
+    {Py_tp_new, (void *)method_new},
+    {0, NULL},
+};
+
+PyType_Spec pys_quick_method_spec = {
+    .name = "pyssl._quick.Method",
+    .basicsize = sizeof(quick_method),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = method_slots,
+};
+
+bool
+pys_quick_is_made_by(PyObject *op, newfunc maker)
+{
+    PyTypeObject *type = Py_TYPE(op);
+
+    /* Python 3.9 asks no slot of a type that is not on the heap. */
+    return (PyType_GetFlags(type) & Py_TPFLAGS_HEAPTYPE) != 0 &&
+        PyType_GetSlot(type, Py_tp_new) == (void *)maker;
+}
+
+static bool
+has(const quick_bio *self, enum part which)
+{
+    return self->part[which] != NULL && self->part[which] != Py_None;
+}
+
+/* ---- the C object ------------------------------------------------------ */
+
+static void
+let_core_go(quick_bio *self)
+{
+    PyObject *owner = self->owner;
+    pys_bio *core = self->core;
+
+    self->owner = NULL;
+    self->core = NULL;
+    if (owner == NULL)
+        pys_bio_free(core);
+    Py_XDECREF(owner);
+}
+
+/*
+ * A new owner of core, which whoever calls Python meanwhile may have
+ * exchanged: then the object that is given owns nothing.
+ */
+static PyObject *
+owned(PyObject *op)
+{
+    quick_bio *self = (quick_bio *)op;
+    PyObject *bare, *owner, *none;
+    pys_bio *core = self->core;
+
+    bare = PyObject_CallMethod(op, "_pointer", "N", PyLong_FromVoidPtr(core));
+    if (bare == NULL || self->owner != NULL || self->core != core)
+        return bare;
+    owner = PyObject_CallMethod(op, "_owned", "N", bare);
+    if (owner == NULL)
+        return NULL;
+    if (self->owner == NULL && self->core == core) {
+        Py_INCREF(owner);
+        self->owner = owner;
+        return owner;
+    }
+    none = PyObject_CallMethod(op, "_disowned", "O", owner);
+    if (none == NULL)
+        return NULL; /* and nobody lets go of what would free it twice */
+    Py_DECREF(none);
+    return owner;
+}
+
+/* _c: cffi's object, made when it is first asked for. */
+static PyObject *
+bio_get_c(PyObject *op, void *closure)
+{
+    quick_bio *self = (quick_bio *)op;
+
+    (void)closure;
+    if (self->owner == NULL && self->core != NULL) {
+        PyObject *made = owned(op);
+
+        if (made == NULL)
+            return NULL;
+        Py_DECREF(made);
+    }
+    if (self->owner == NULL)
+        Py_RETURN_NONE;
+    Py_INCREF(self->owner);
+    return self->owner;
+}
+
+/* Set to None, it lets go; nothing else can be set. */
+static int
+bio_set_c(PyObject *op, PyObject *value, void *closure)
+{
+    (void)closure;
+    if (value != Py_None) {
+        PyErr_SetString(PyExc_TypeError, "None is what lets go of it");
+        return -1;
+    }
+    let_core_go((quick_bio *)op);
+    return 0;
+}
+
+static PyGetSetDef computed[] = {
+    {"_c", bio_get_c, bio_set_c, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+/* _adopt(owner, address): the core's object that a BIO begins with. */
+static PyObject *
+bio_adopt(PyObject *op, PyObject *args)
+{
+    quick_bio *self = (quick_bio *)op;
+    PyObject *owner, *address;
+    void *core;
+
+    if (!PyArg_ParseTuple(args, "OO:_adopt", &owner, &address))
+        return NULL;
+    core = PyLong_AsVoidPtr(address);
+    if (PyErr_Occurred() != NULL)
+        return NULL;
+    if (core == NULL || self->core != NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "it is there already");
+        return NULL;
+    }
+    Py_INCREF(owner);
+    self->owner = owner;
+    self->core = core;
+    Py_RETURN_NONE;
+}
+
+/* The arguments are for __init__. */
+static PyObject *
+bio_new(PyTypeObject *type, PyObject *args, PyObject *named)
+{
+    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+
+    (void)args;
+    (void)named;
+    return alloc(type, 0);
+}
+
+/* A BIO in use whose bytes move without a word to Python, or NULL. */
+static quick_bio *
+plain_of(PyObject *op)
+{
+    quick_bio *self = (quick_bio *)op;
+
+    if (!pys_quick_is_made_by(op, bio_new))
+        return NULL;
+    return self->plain && self->refs > 0 && self->core != NULL ? self : NULL;
+}
+
+/* ---- counting ---------------------------------------------------------- */
+
+static PyObject *
+bio_hold(PyObject *op, PyObject *none)
+{
+    (void)none;
+    ((quick_bio *)op)->holds++;
+    Py_RETURN_NONE;
+}
+
+/* Was that the last one who has it, and is the end not begun yet? */
+static PyObject *
+begin_end(quick_bio *self)
+{
+    bool last = self->holds <= 0 && self->refs <= 0 && !self->dying;
+
+    self->dying = self->dying || last;
+    return PyBool_FromLong(last);
+}
+
+static PyObject *
+bio_drop_hold(PyObject *op, PyObject *none)
+{
+    (void)none;
+    ((quick_bio *)op)->holds--;
+    return begin_end((quick_bio *)op);
+}
+
+/* false: an exception */
+static bool
+has_user(const quick_bio *self)
+{
+    if (self->refs > 0)
+        return true;
+    PyErr_SetString(PyExc_ValueError, "this BIO was freed");
+    return false;
+}
+
+static PyObject *
+bio_add_user(PyObject *op, PyObject *none)
+{
+    (void)none;
+    if (!has_user((quick_bio *)op))
+        return NULL;
+    ((quick_bio *)op)->refs++;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+bio_end_user(PyObject *op, PyObject *none)
+{
+    (void)none;
+    if (!has_user((quick_bio *)op))
+        return NULL;
+    ((quick_bio *)op)->refs--;
+    return begin_end((quick_bio *)op);
+}
+
+static PyObject *
+bio_count(PyObject *op, PyObject *none)
+{
+    const quick_bio *self = (quick_bio *)op;
+
+    (void)none;
+    return PyLong_FromSsize_t(self->refs + self->holds);
+}
+
+bool
+pys_quick_bio_hold(PyObject *first, PyObject *second, pys_bio **a, pys_bio **b,
+    long epochs[2])
+{
+    quick_bio *one = plain_of(first), *two = plain_of(second);
+
+    if (one == NULL || two == NULL)
+        return false;
+    one->holds++;
+    two->holds++;
+    *a = one->core;
+    *b = two->core;
+    epochs[0] = one->epoch;
+    epochs[1] = two->epoch;
+    return true;
+}
+
+bool
+pys_quick_bio_release(PyObject *first, PyObject *second)
+{
+    quick_bio *one, *two;
+
+    if (first == NULL || second == NULL || first == Py_None ||
+        second == Py_None)
+        return (first == NULL || first == Py_None) &&
+            (second == NULL || second == Py_None);
+    one = plain_of(first);
+    two = plain_of(second);
+    if (one == NULL || two == NULL)
+        return false;
+    one->holds--;
+    two->holds--;
+    return true;
+}
+
+PyObject *
+pys_quick_hold_plain(PyObject *module, PyObject *args)
+{
+    PyObject *first, *second;
+    pys_bio *a, *b;
+    long epochs[2];
+
+    (void)module;
+    if (!PyArg_ParseTuple(args, "OO:hold_plain", &first, &second))
+        return NULL;
+    return PyBool_FromLong(pys_quick_bio_hold(first, second, &a, &b, epochs));
+}
+
+PyObject *
+pys_quick_release_plain(PyObject *module, PyObject *args)
+{
+    PyObject *first, *second;
+
+    (void)module;
+    if (!PyArg_ParseTuple(args, "OO:release_plain", &first, &second))
+        return NULL;
+    return PyBool_FromLong(pys_quick_bio_release(first, second));
+}
+
+/* ---- life -------------------------------------------------------------- */
+
+/* The kind of a type of the core; -1: it is another, or no type. */
+static int
+kind_of(PyObject *method)
+{
+    int kind = -1;
+
+    if (pys_quick_is_made_by(method, method_new))
+        kind = ((quick_method *)method)->kind;
+    return kind < PYS_BIO_FOREIGN ? kind : -1;
+}
+
+/* Makes what needs nobody but the core; false: an exception. */
+static bool
+begin_native(quick_bio *self, PyObject *method, int kind)
+{
+    PyObject *views = kind == PYS_BIO_PAIR ? PyList_New(0) : NULL;
+    pys_bio *core;
+
+    if (kind == PYS_BIO_PAIR && views == NULL)
+        return false;
+    core = pys_bio_new((enum pys_bio_kind)kind);
+    if (core == NULL) {
+        Py_XDECREF(views);
+        (void)PyErr_NoMemory();
+        return false;
+    }
+    Py_INCREF(method);
+    self->part[METHOD] = method;
+    self->part[VIEWS] = views;
+    self->core = core;
+    self->native = self->plain = true;
+    self->duplex = kind == PYS_BIO_SOCKET || kind == PYS_BIO_FD;
+    self->refs = self->init = self->shutdown = 1;
+    return true;
+}
+
+static int
+bio_init(PyObject *op, PyObject *args, PyObject *named)
+{
+    static const char *const keys[] = {"method", NULL};
+    quick_bio *self = (quick_bio *)op;
+    PyObject *method, *made;
+    int kind;
+
+    if (!PyArg_ParseTupleAndKeywords(args, named, "O:BIO", (char **)keys,
+            &method))
+        return -1;
+    kind = kind_of(method);
+    if (kind >= 0 && !pys_quick_watched && !has(self, METHOD))
+        return begin_native(self, method, kind) ? 0 : -1;
+    made = PyObject_CallMethod(op, "_make", "O", method);
+    Py_XDECREF(made);
+    return made == NULL ? -1 : 0;
+}
+
+static bool
+has_views(const quick_bio *self)
+{
+    PyObject *views = self->part[VIEWS];
+
+    return has(self, VIEWS) &&
+        !(PyList_Check(views) && PyList_Size(views) == 0);
+}
+
+/*
+ * The last object that mentions it goes, or the collector found it: maybe
+ * together with an SSL, which hears of it now or has heard.
+ */
+static void
+bio_finalize(PyObject *op)
+{
+    quick_bio *self = (quick_bio *)op;
+    PyObject *type, *value, *trace, *done;
+
+    if (!has(self, METHOD) || self->dying)
+        return;
+    self->dying = true;
+    self->refs = 0;
+    if (self->plain && !has(self, NEXT) && !has_views(self) &&
+        !pys_quick_watched)
+        return; /* nobody is to hear of it, nothing is cut */
+    PyErr_Fetch(&type, &value, &trace);
+    done = PyObject_CallMethod(op, "_collected", NULL);
+    if (done == NULL)
+        PyErr_WriteUnraisable(op);
+    Py_XDECREF(done);
+    PyErr_Restore(type, value, trace);
+}
+
+static int
+bio_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    const quick_bio *self = (quick_bio *)op;
+
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(self->owner);
+    for (int i = 0; i < N_PARTS; i++)
+        Py_VISIT(self->part[i]);
+    return 0;
+}
+
+static int
+bio_clear(PyObject *op)
+{
+    quick_bio *self = (quick_bio *)op;
+
+    for (int i = 0; i < N_PARTS; i++)
+        Py_CLEAR(self->part[i]);
+    return 0;
+}
+
+static void
+bio_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    freefunc give_back = (freefunc)PyType_GetSlot(type, Py_tp_free);
+
+    PyObject_GC_UnTrack(op);
+    let_core_go((quick_bio *)op);
+    (void)bio_clear(op);
+    give_back(op);
+    Py_DECREF(type);
+}
+
+static PyMethodDef methods[] = {
+    {"_adopt", bio_adopt, METH_VARARGS, NULL},
+    {"_hold", bio_hold, METH_NOARGS, NULL},
+    {"_drop_hold", bio_drop_hold, METH_NOARGS, NULL},
+    {"_add_user", bio_add_user, METH_NOARGS, NULL},
+    {"_end_user", bio_end_user, METH_NOARGS, NULL},
+    {"_count", bio_count, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "Bio(method)\n--\n\nWhat BIO is made on."},
+    {Py_tp_members, members},
+    {Py_tp_getset, computed},
+    {Py_tp_methods, methods},
+    {Py_tp_new, (void *)bio_new},
+    {Py_tp_init, (void *)bio_init},
+    {Py_tp_finalize, (void *)bio_finalize},
+    {Py_tp_traverse, (void *)bio_traverse},
+    {Py_tp_clear, (void *)bio_clear},
+    {Py_tp_dealloc, (void *)bio_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec pys_quick_bio_spec = {
+    .name = "pyssl._quick.Bio",
+    .basicsize = sizeof(quick_bio),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = slots,
+};
