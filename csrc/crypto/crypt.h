@@ -56,6 +56,18 @@ PYS_MUST bool pys_hmac(pys_hash *scratch, enum pys_hash_alg alg, pys_rd key,
 /* Gives scratch the key that from had last, as if it had been used itself. */
 PYS_MUST bool pys_hmac_prime(pys_hash *scratch, const pys_hash *from);
 
+/*
+ * What the blocks of a key leave behind, to be kept beside it, and as secret.
+ * False, and the state unset, if from had another key last, or if the library
+ * does not show it.
+ */
+enum { PYS_HMAC_STATE_LEN = 2 * 64 };
+PYS_MUST bool pys_hmac_save(const pys_hash *from, enum pys_hash_alg alg,
+    pys_rd key, uint8_t state[PYS_HMAC_STATE_LEN]);
+/* Gives scratch a key whose state was saved, as if it had been used itself. */
+void pys_hmac_load(pys_hash *scratch, enum pys_hash_alg alg, pys_rd key,
+    const uint8_t state[PYS_HMAC_STATE_LEN]);
+
 /* RFC 5869 2.2; out has pys_hash_len bytes. An empty salt is zeros. */
 PYS_MUST bool pys_hkdf_extract(pys_hash *scratch, enum pys_hash_alg alg,
     pys_rd salt, pys_rd ikm, uint8_t *out);

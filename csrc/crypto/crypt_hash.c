@@ -14,6 +14,7 @@
 
 enum {
     BLOCK_MAX = 128,  /* block of SHA-384 */
+    BLOCK_STATE = PYS_HMAC_STATE_LEN / 2,
     LABEL_MAX = 249,  /* a label has 255 bytes with its prefix */
     CONTEXT_MAX = 255,
     INFO_MAX = 2 + 1 + 255 + 1 + CONTEXT_MAX,
@@ -151,6 +152,17 @@ keyed_with(const pys_hash *h, enum pys_hash_alg alg, pys_rd key)
         pys_same(h->key, key.p, key.n);
 }
 
+/* The key is no longer than a block, the rest of which is zeros. */
+static void
+key_keep(pys_hash *h, enum pys_hash_alg alg, pys_rd key)
+{
+    pys_wipe(h->key, sizeof(h->key));
+    if (key.n != 0)
+        memcpy(h->key, key.p, key.n);
+    h->key_alg = alg;
+    h->n_key = key.n;
+}
+
 /*
  * Gives both passes the key, unless they have it: the key schedule derives
  * several labels from one key, whose two blocks are half of the work.
@@ -160,12 +172,8 @@ hmac_key(pys_hash *h, enum pys_hash_alg alg, pys_rd key)
 {
     if (keyed_with(h, alg, key))
         return true;
-    pys_wipe(h->key, sizeof(h->key));
-    if (key.n != 0)
-        memcpy(h->key, key.p, key.n);
+    key_keep(h, alg, key);
     h->keyed = passes_begin(h, alg);
-    h->key_alg = alg;
-    h->n_key = key.n;
     return h->keyed;
 }
 
@@ -192,6 +200,23 @@ pys_hmac_prime(pys_hash *scratch, const pys_hash *from)
     scratch->n_key = from->n_key;
     memcpy(scratch->key, from->key, sizeof(scratch->key));
     return scratch->keyed;
+}
+
+bool
+pys_hmac_save(const pys_hash *from, enum pys_hash_alg alg, pys_rd key,
+    uint8_t state[PYS_HMAC_STATE_LEN])
+{
+    return keyed_with(from, alg, key) && pys_block_save(&from->inner, state) &&
+        pys_block_save(&from->outer, state + BLOCK_STATE);
+}
+
+void
+pys_hmac_load(pys_hash *scratch, enum pys_hash_alg alg, pys_rd key,
+    const uint8_t state[PYS_HMAC_STATE_LEN])
+{
+    key_keep(scratch, alg, key);
+    scratch->keyed = pys_block_load(&scratch->inner, state) &&
+        pys_block_load(&scratch->outer, state + BLOCK_STATE);
 }
 
 bool

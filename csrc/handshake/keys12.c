@@ -29,6 +29,8 @@ master_derive(pys_hs *hs)
 
     if ((hs->flags & PYS_HS_RESUMED) != 0) {
         memcpy(hs->master, hs->psk->secret, PYS_MASTER_LEN);
+        pys_session_give_hmac(hs->psk, hs->suite->hash,
+            hs->transcript.scratch);
         return hs->psk->n_secret == PYS_MASTER_LEN;
     }
     if ((hs->flags & PYS_HS_PSK) == 0)

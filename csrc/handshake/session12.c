@@ -258,6 +258,8 @@ session_make(pys_hs *hs)
         pys_session_free(s);
         return NULL;
     }
+    /* The Finished messages had it last. */
+    pys_session_keep_hmac(s, hs->suite->hash, hs->transcript.scratch);
     /* An id that was made up to see whether a ticket is taken is none. */
     if (pys_buf_size(&hs->ticket_got) == 0 &&
         (hs->flags & (PYS_HS_TICKET | PYS_HS_RESUMED)) == 0) {

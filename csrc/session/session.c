@@ -33,6 +33,9 @@ secret_drop(pys_session *s)
     s->long_secret = NULL;
     pys_wipe(s->secret, sizeof(s->secret));
     s->n_secret = 0;
+    if (s->has_hmac)
+        pys_wipe(s->hmac, sizeof(s->hmac));
+    s->has_hmac = false;
 }
 
 pys_rd
@@ -59,6 +62,22 @@ pys_session_set_secret(pys_session *s, pys_rd secret)
     s->long_secret = copy;
     s->n_secret = secret.n;
     return copy != NULL || pys_rd_copy(&secret, s->secret, secret.n);
+}
+
+void
+pys_session_keep_hmac(pys_session *s, enum pys_hash_alg alg,
+    const pys_hash *from)
+{
+    s->has_hmac = pys_hmac_save(from, alg, pys_session_secret(s), s->hmac);
+    s->hmac_alg = alg;
+}
+
+void
+pys_session_give_hmac(const pys_session *s, enum pys_hash_alg alg,
+    pys_hash *scratch)
+{
+    if (s->has_hmac && s->hmac_alg == alg)
+        pys_hmac_load(scratch, alg, pys_session_secret(s), s->hmac);
 }
 
 bool
@@ -117,6 +136,15 @@ pys_session_set_chain(pys_session *s, pys_cert *const *chain, size_t n)
     return true;
 }
 
+/* Into one that has the same secret. */
+static void
+copy_hmac(pys_session *to, const pys_session *from)
+{
+    memcpy(to->hmac, from->hmac, sizeof(to->hmac));
+    to->has_hmac = from->has_hmac;
+    to->hmac_alg = from->hmac_alg;
+}
+
 static bool
 copy_buf(pys_buf *to, const pys_buf *from)
 {
@@ -151,8 +179,10 @@ pys_session_copy(const pys_session *s)
             pys_rd_of(s->psk_identity, s->n_psk_identity)) &&
         copy_buf(&c->ticket, &s->ticket) && copy_buf(&c->name, &s->name) &&
         copy_buf(&c->alpn, &s->alpn) &&
-        pys_session_set_chain(c, s->chain, s->n_chain))
+        pys_session_set_chain(c, s->chain, s->n_chain)) {
+        copy_hmac(c, s);
         return c;
+    }
     pys_session_free(c);
     return NULL;
 }

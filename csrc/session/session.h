@@ -34,22 +34,25 @@ struct pys_session {
     uint8_t secret[PYS_SESSION_SECRET_MAX]; /* master secret, or PSK */
     size_t n_secret;
     uint8_t *long_secret; /* instead, if n_secret is more than fits */
+    uint8_t hmac[PYS_HMAC_STATE_LEN]; /* of a master secret, if it is there */
+    bool has_hmac;
+    enum pys_hash_alg hmac_alg;
     uint8_t *psk_identity; /* of an external PSK behind it, or NULL */
     size_t n_psk_identity;
     uint8_t id[PYS_SESSION_ID_LEN];
     size_t n_id;
     uint8_t id_context[PYS_ID_CONTEXT_MAX]; /* SESS-9 */
     size_t n_id_context;
-    _Atomic int64_t made;    /* seconds since the epoch */
+    _Atomic int64_t made; /* seconds since the epoch */
     _Atomic int64_t timeout; /* seconds */
-    int64_t made_ms;         /* the same moment, for a ticket's age */
-    pys_buf ticket;          /* client: as received; empty: none */
-    uint32_t lifetime;       /* the server's hint, seconds */
-    uint32_t age_add;        /* RFC 8446 4.6.1 */
+    int64_t made_ms; /* the same moment, for a ticket's age */
+    pys_buf ticket; /* client: as received; empty: none */
+    uint32_t lifetime; /* the server's hint, seconds */
+    uint32_t age_add; /* RFC 8446 4.6.1 */
     uint32_t max_early_data;
-    pys_buf name;            /* server_name, no NUL; or empty */
-    pys_buf alpn;            /* protocol of the connection, or empty */
-    pys_cert **chain;        /* the peer's, leaf first */
+    pys_buf name; /* server_name, no NUL; or empty */
+    pys_buf alpn; /* protocol of the connection, or empty */
+    pys_cert **chain; /* the peer's, leaf first */
     size_t n_chain;
     long verify_result;
 };
@@ -57,6 +60,14 @@ struct pys_session {
 /* The secret, wherever it is; false if it is too long or memory is short. */
 pys_rd pys_session_secret(const pys_session *s);
 PYS_MUST bool pys_session_set_secret(pys_session *s, pys_rd secret);
+/*
+ * Keeps what the secret left behind in from, if HMAC had it last there, until
+ * another one is set, and gives it to the scratch of a handshake.
+ */
+void pys_session_keep_hmac(pys_session *s, enum pys_hash_alg alg,
+    const pys_hash *from);
+void pys_session_give_hmac(const pys_session *s, enum pys_hash_alg alg,
+    pys_hash *scratch);
 /*
  * Remembers whose external PSK is behind the session (RFC 9257 5); one of
  * more than PYS_PSK_IDENTITY_MAX bytes is not kept, none is no identity.

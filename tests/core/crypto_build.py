@@ -57,6 +57,7 @@ pys_key *test_held_key(const uint8_t *p, size_t n);
 size_t test_n_held(void);
 size_t test_drop_errors(void);
 size_t test_n_errors_beside(void);
+bool test_shows_hmac(void);
 """
 HELPERS_C = """
 #include <openssl/err.h>
@@ -143,6 +144,17 @@ test_n_errors_beside(void)
         n++;
 #endif
     return n;
+}
+
+/* Does the library of the primitives show what a key leaves in HMAC? */
+static bool
+test_shows_hmac(void)
+{
+#ifdef PYS_AWSLC
+    return true;
+#else
+    return false;
+#endif
 }
 """
 

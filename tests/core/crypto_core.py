@@ -218,6 +218,17 @@ class Core:
         ok = self.lib.pys_hmac(self.scratch, alg, k.rd, d.rd, out)
         return self._out(ok, out, self.hash_len(alg))
 
+    def save(self, alg: int, key: bytes) -> bytes | None:
+        """Give what the scratch kept of a key."""
+        state = self.ffi.new("uint8_t[]", self.lib.PYS_HMAC_STATE_LEN)
+        k = self.rd(key)
+        ok = self.lib.pys_hmac_save(self.scratch, alg, k.rd, state)
+        return self._out(ok, state, len(state))
+
+    def load(self, alg: int, key: bytes, state: bytes) -> None:
+        k = self.rd(key)
+        self.lib.pys_hmac_load(self.scratch, alg, k.rd, state)
+
     def extract(self, alg: int, salt: bytes, ikm: bytes) -> bytes | None:
         out = self.ffi.new("uint8_t[48]")
         s, i = self.rd(salt), self.rd(ikm)

@@ -103,6 +103,35 @@ def test_hmac_after_hashing_with_its_scratch_is_the_same(core, alg) -> None:
 
 
 @pytest.mark.parametrize("alg", ALGS)
+@pytest.mark.parametrize("n", [0, 48, 64])
+def test_hmac_from_a_saved_state_is_that_of_the_key(core, alg, n) -> None:
+    key = b"k" * n
+    want = hmac.new(key, b"data", ALGS[alg]).digest()
+    assert core.hmac(alg, key, b"other") is not None
+    state = core.save(alg, key)
+    assert (state is not None) == core.lib.test_shows_hmac()
+    # Where there is none, whatever is loaded must not be used.
+    for one in ALGS:
+        assert core.hmac(one, b"another", b"data") is not None
+
+    core.load(alg, key, state or bytes(128))
+
+    assert core.hmac(alg, key, b"data") == want
+    assert core.save(alg, key) == state
+
+
+@pytest.mark.parametrize("alg", ALGS)
+def test_hmac_state_is_of_the_last_key_alone(core, alg) -> None:
+    other = SHA256 if alg == SHA384 else SHA384
+    assert core.hmac(alg, b"key", b"data") is not None
+
+    assert core.save(alg, b"kez") is None
+    assert core.save(alg, b"key\0") is None
+    assert core.save(other, b"key") is None
+    assert (core.save(alg, b"key") is None) != core.lib.test_shows_hmac()
+
+
+@pytest.mark.parametrize("alg", ALGS)
 def test_hash_of_nothing_is_that_of_no_bytes(core, alg) -> None:
     n = core.hash_len(alg)
 

@@ -80,6 +80,21 @@ pys_block_drop(pys_block *b)
     (void)b;
 }
 
+static inline PYS_MUST bool
+pys_block_save(const pys_block *b, uint8_t out[sizeof(pys_block)])
+{
+    _Static_assert(2 * sizeof(*b) == PYS_HMAC_STATE_LEN, "two make a state");
+    memcpy(out, b, sizeof(*b));
+    return true;
+}
+
+static inline PYS_MUST bool
+pys_block_load(pys_block *b, const uint8_t in[sizeof(pys_block)])
+{
+    memcpy(b, in, sizeof(*b));
+    return true;
+}
+
 /* bytes are a block of the hash; d is in use until it returns. */
 static inline PYS_MUST bool
 pys_block_begin(pys_block *b, pys_digest *d, enum pys_hash_alg alg,
