@@ -30,6 +30,8 @@ __all__ = [
     "Conn",
     "Method",
     "Owner",
+    "Part",
+    "Session",
     "asks_changed",
     "bytes_of",
     "ffi",
@@ -44,6 +46,7 @@ __all__ = [
     "source",
     "text_of",
     "watch",
+    "wrapped",
 ]
 
 VERSION = "0.1.0"
@@ -98,11 +101,14 @@ from pyssl._quick import (  # noqa: E402
     Bio,
     Conn,
     Method,
+    Part,
+    Session,
     asks_changed,
     hold_plain,
     queued,
     release_plain,
     watch,
+    wrapped,
 )
 
 

@@ -8,18 +8,28 @@ stands here is all that the C module has.
 from __future__ import annotations
 
 from _thread import allocate_lock, get_ident
-from typing import Any, Callable, Optional, TypeVar
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
+from weakref import WeakValueDictionary
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pyssl.session import SSL_SESSION, _Shared
 
 __all__ = [
     "AT_FIRST",
     "Bio",
     "Conn",
     "Method",
+    "Part",
+    "Session",
     "asks_changed",
     "hold_plain",
     "queued",
     "release_plain",
     "watch",
+    "wrapped",
 ]
 
 T = TypeVar("T")
@@ -40,6 +50,91 @@ def watch() -> None:
     """Hear that somebody is to be told of objects made and dropped."""
 
 
+# The parts of the sessions, by the core's address, and for finding them: the
+# garbage collector may come in between and free a connection.
+_known: WeakValueDictionary[int, _Shared] = WeakValueDictionary()
+_finding = RLock()
+
+
+class Part:
+    """What all objects of one session have in common."""
+
+    __slots__ = ("__weakref__", "alone", "ex", "handle", "known")
+
+    alone: bool  # nobody else has it, so that all of it may be set
+    ex: dict[int, Any] | None  # application data
+    handle: Any  # the core's session
+    known: bool  # it is, or was, among the parts that are found
+
+    def __new__(cls, *_arguments: Any, **_named: Any) -> Any:
+        """Begin with nothing."""
+        self = super().__new__(cls)
+        self.alone = self.known = False
+        self.ex = None
+        return self
+
+    def __del__(self) -> None:
+        """Run the callbacks of application data."""
+        if self.known:
+            self._gone()
+
+    def _owned(self, address: int) -> Any:
+        raise NotImplementedError
+
+    def _gone(self) -> None:
+        raise NotImplementedError
+
+
+class Session:
+    """An object that stands for a session."""
+
+    __slots__ = ("_refs", "_shared")
+
+    _refs: int
+    _shared: Any  # a part; None once it was freed
+
+    def __new__(cls, *_arguments: Any, **_named: Any) -> Self:
+        """Begin with one reference."""
+        self = super().__new__(cls)
+        self._refs = 1
+        self._shared = None
+        return self
+
+    def _made(self) -> None:
+        raise NotImplementedError
+
+
+def wrapped(
+    types: tuple[type[SSL_SESSION], type[_Shared]],
+    address: int,
+    alone: bool,
+    /,
+) -> SSL_SESSION | None:
+    """Make an object of a session of the core.
+
+    Args:
+        types: What to make it of.
+        address: Of the session, whose reference is handed over; or 0.
+        alone: Nobody else has it.
+
+    Returns:
+        The object; None for 0.
+    """
+    if address == 0:
+        return None
+    mine: _Shared = types[1]()
+    mine.handle = mine._owned(address)
+    mine.alone = alone
+    with _finding:
+        part = _known.setdefault(address, mine)
+    session = types[0].__new__(types[0])
+    session._shared = part
+    if part is mine:
+        mine.known = True
+        session._made()
+    return session
+
+
 class Conn:
     """The part of an SSL that its most frequent calls need."""
 
@@ -54,6 +149,7 @@ class Conn:
         "_reader",
         "_reading_thread",
         "_rest",
+        "_session_part",
         "_write_want",
         "_writer",
         "_writing_thread",
@@ -69,6 +165,7 @@ class Conn:
     _reader: int
     _reading_thread: int
     _rest: bool  # reading left something that is to be sent
+    _session_part: Any  # keeps its application data
     _write_want: int
     _writer: int  # the thread that is inside; 0 for none
     _writing_thread: int  # the thread whose call was the last one
@@ -84,6 +181,7 @@ class Conn:
         self._quick_read = self._quick_write = AT_FIRST
         self._reader = self._writer = 0
         self._reading_thread = self._writing_thread = 0
+        self._session_part = None
         return self
 
     def _keep(self, owner: Any, address: int) -> None:
@@ -197,6 +295,12 @@ class Conn:
     def _write(self, data: Any, num: int | None, n: int = 0) -> int:
         raise NotImplementedError
 
+    def _get_session(self) -> SSL_SESSION | None:
+        raise NotImplementedError
+
+    def _set_session(self, session: SSL_SESSION | None) -> int:
+        raise NotImplementedError
+
     # ---- the calls ---------------------------------------------------------
 
     def do_handshake(self) -> int:
@@ -273,6 +377,31 @@ class Conn:
         Source: SSL_write(3); contract 5.2.
         """
         return self._write(data, num)
+
+    def set_session(self, session: SSL_SESSION | None) -> int:
+        """Set the session that the next handshake, as client, offers.
+
+        Args:
+            session: None for none. One that cannot be resumed is not
+                offered.
+
+        Returns:
+            1.
+
+        Source: SSL_set_session(3); contract SESS-2.
+        """
+        return self._set_session(session)
+
+    def get_session(self) -> SSL_SESSION | None:
+        """Give the session in use or to be offered, or None.
+
+        Source: SSL_get_session(3); contract SESS-4.
+        """
+        return self._get_session()
+
+    def get1_session(self) -> SSL_SESSION | None:
+        """As `get_session`: every object has a reference of its own."""
+        return self._get_session()
 
 
 class Method:

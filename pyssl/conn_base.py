@@ -65,7 +65,6 @@ class ConnBase(Identities, Conn):
         "_refs",
         "_role",
         "_session_ctx",
-        "_session_part",
         "_settings",
         "_told",
         "_unsent",
@@ -103,7 +102,6 @@ class ConnBase(Identities, Conn):
         self._keep(conn, int(_cast(_ADDRESS, conn)))
         self._role: int = _NO_ROLE
         self._refs = 1
-        self._session_part: Any = None  # keeps its application data
         self._parked: BaseException | None = None
         self._told: Told | None = None  # nobody
         if ctx._hooks is not NOBODY:

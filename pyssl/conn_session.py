@@ -15,7 +15,7 @@ from pyssl.const import (
     TLS1_3_VERSION,
 )
 from pyssl.notices import deliver
-from pyssl.session import SSL_SESSION, wrap
+from pyssl.session import SSL_SESSION, TYPES, wrap
 
 if TYPE_CHECKING:
     from pyssl.conn import SSL
@@ -26,18 +26,10 @@ class Resumption(Info):
 
     __slots__ = ()
 
-    def set_session(self, session: SSL_SESSION | None) -> int:
-        """Set the session that the next handshake, as client, offers.
+    _session_types = TYPES
 
-        Args:
-            session: None for none. One that cannot be resumed is not
-                offered.
-
-        Returns:
-            1.
-
-        Source: SSL_set_session(3); contract SESS-2.
-        """
+    def _set_session(self, session: SSL_SESSION | None) -> int:
+        """Do what set_session does, whatever it is given."""
         if session is not None and not isinstance(session, SSL_SESSION):
             raise TypeError(f"an SSL_SESSION is needed, not {session!r}")
         return self._exclusive(
@@ -50,19 +42,12 @@ class Resumption(Info):
         self._session_part = shared
         return 1
 
-    def get_session(self) -> SSL_SESSION | None:
-        """Give the session in use or to be offered, or None.
-
-        Source: SSL_get_session(3); contract SESS-4.
-        """
+    def _get_session(self) -> SSL_SESSION | None:
+        """Do what get_session does, whoever is inside."""
         session = wrap(self._facts(lib.pys_conn_session))
         if session is not None:
             self._session_part = session._shared
         return session
-
-    def get1_session(self) -> SSL_SESSION | None:
-        """As `get_session`: every object has a reference of its own."""
-        return self.get_session()
 
     def session_reused(self) -> int:
         """Tell whether the handshake resumed a session.

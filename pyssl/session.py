@@ -4,47 +4,51 @@ from __future__ import annotations
 
 from threading import RLock
 from typing import Any
-from weakref import WeakValueDictionary
 
 from pyssl import err
-from pyssl._ffi import bytes_of, ffi, lib, own, source
+from pyssl._ffi import (
+    Owner,
+    Part,
+    Session,
+    bytes_of,
+    ffi,
+    lib,
+    own,
+    source,
+    wrapped,
+)
 from pyssl.cipher import SSL_CIPHER
 from pyssl.exdata import ExCallback, Registry
 from pyssl.x509 import X509
 
-# For counts of references and the table of shared parts; held for moments.
-# The garbage collector may come in between and free a connection.
+# For counts of references; held for moments. The garbage collector may come
+# in between and free a session.
 _COUNTING = RLock()
 
+_ADDRESS = ffi.typeof("uintptr_t")
+_POINTER = ffi.typeof("pys_session *")
+_cast = ffi.cast
+_free = lib.pys_session_free
 
-class _Shared:
+
+class _Shared(Part):
     """What all wrappers of one session of the core have in common.
 
     It lives as long as a wrapper, or a connection that uses the session.
+    Its members are in `_quick.Part`.
     """
 
-    __slots__ = ("__weakref__", "alone", "ex", "handle", "known")
+    __slots__ = ()
 
-    def __init__(self, handle: Any, alone: bool) -> None:
-        """Take over a reference.
+    def _owned(self, address: int) -> Any:
+        """Give a reference to the C session its owner."""
+        return own(_cast(_POINTER, address), _free)
 
-        Args:
-            handle: A `pys_session *`.
-            alone: Nobody else has it, so that all of it may be set.
-        """
-        self.handle = own(handle, lib.pys_session_free)
-        self.alone = alone
-        self.known = False
-        self.ex: dict[int, Any] | None = None
-
-    def __del__(self) -> None:
+    def _gone(self) -> None:
         """Run the free callbacks of application data."""
         registry = SSL_SESSION._registry
-        if registry.watched and getattr(self, "known", False):
+        if registry.watched:
             registry.gone(_wrapper(self), self.ex)
-
-
-_known: WeakValueDictionary[int, _Shared] = WeakValueDictionary()
 
 
 def wrap(handle: Any) -> SSL_SESSION | None:
@@ -52,7 +56,7 @@ def wrap(handle: Any) -> SSL_SESSION | None:
 
     NULL becomes None.
     """
-    return None if handle == ffi.NULL else _wrapped(handle, False)
+    return wrapped(TYPES, int(_cast(_ADDRESS, handle)), False)
 
 
 def made(handle: Any) -> SSL_SESSION:
@@ -61,32 +65,19 @@ def made(handle: Any) -> SSL_SESSION:
     Errors:
         MemoryError: NULL.
     """
-    if handle == ffi.NULL:
+    session = wrapped(TYPES, int(_cast(_ADDRESS, handle)), True)
+    if session is None:
         raise MemoryError
-    return _wrapped(handle, True)
-
-
-def _wrapped(handle: Any, alone: bool) -> SSL_SESSION:
-    key = int(ffi.cast("uintptr_t", handle))
-    mine = _Shared(handle, alone)
-    with _COUNTING:
-        shared = _known.setdefault(key, mine)
-    session = _wrapper(shared)
-    if shared is mine:
-        mine.known = True
-        if SSL_SESSION._registry.watched:
-            SSL_SESSION._registry.made(session)
     return session
 
 
 def _wrapper(shared: _Shared) -> SSL_SESSION:
     session = SSL_SESSION.__new__(SSL_SESSION)
     session._shared = shared
-    session._refs = 1
     return session
 
 
-class SSL_SESSION:
+class SSL_SESSION(Session, Owner):
     """A session: SSL_get1_session(3) gives one, SSL_set_session(3) takes it.
 
     Objects that stand for the same session compare equal.
@@ -94,16 +85,20 @@ class SSL_SESSION:
     Source: SSL_SESSION_new(3) and its family; contract 6.9.
     """
 
-    __slots__ = ("_refs", "_shared")
+    __slots__ = ()
 
     _registry = Registry()
-    _refs: int
     _shared: _Shared | None
 
     def __init__(self) -> None:
         """Make an empty session. Source: SSL_SESSION_new(3)."""
         self._shared = made(lib.pys_session_new())._shared
         self._refs = 1
+
+    def _made(self) -> None:
+        """Run the new callbacks of application data."""
+        if self._registry.watched:
+            self._registry.made(self)
 
     def _body(self) -> _Shared:
         """Give the shared part.
@@ -407,3 +402,7 @@ class SSL_SESSION:
         """Give what was stored, or None."""
         values = self._body().ex
         return None if values is None else values.get(index)
+
+
+# What the objects of a session of the core are made of.
+TYPES = (SSL_SESSION, _Shared)

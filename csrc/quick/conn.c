@@ -11,6 +11,7 @@
  */
 static PyMemberDef members[] = {
     {"_conn", T_OBJECT, AT(owner), READONLY, NULL},
+    {"_session_part", T_OBJECT, AT(session_part), 0, NULL},
     {"_quick_read", T_INT, AT(turn[0]), 0, NULL},
     {"_quick_write", T_INT, AT(turn[1]), 0, NULL},
     {"_read_want", T_INT, AT(want[0]), 0, NULL},
@@ -75,6 +76,7 @@ conn_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(((pys_quick_conn *)op)->owner);
+    Py_VISIT(((pys_quick_conn *)op)->session_part);
     return 0;
 }
 
@@ -85,6 +87,7 @@ conn_clear(PyObject *op)
 
     self->core = NULL;
     Py_CLEAR(self->owner);
+    Py_CLEAR(self->session_part);
     return 0;
 }
 
@@ -114,6 +117,12 @@ static PyMethodDef methods[] = {
         pys_quick_doc_handshake},
     {"get_error", FAST(pys_quick_get_error), PYS_FASTCALL | METH_KEYWORDS,
         pys_quick_doc_get_error},
+    {"get_session", pys_quick_get_session, METH_NOARGS,
+        pys_quick_doc_get_session},
+    {"get1_session", pys_quick_get_session, METH_NOARGS,
+        pys_quick_doc_get1_session},
+    {"set_session", FAST(pys_quick_set_session), PYS_FASTCALL | METH_KEYWORDS,
+        pys_quick_doc_set_session},
     {"_keep", conn_keep, METH_VARARGS, NULL},
     {"_heard", pys_quick_heard, METH_NOARGS, NULL},
     {"_take", pys_quick_take_one, METH_O, NULL},

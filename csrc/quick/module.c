@@ -17,7 +17,9 @@ module_exec(PyObject *module)
 {
     if (!add_type(module, "Conn", &pys_quick_conn_spec) ||
         !add_type(module, "Method", &pys_quick_method_spec) ||
-        !add_type(module, "Bio", &pys_quick_bio_spec))
+        !add_type(module, "Bio", &pys_quick_bio_spec) ||
+        !add_type(module, "Part", &pys_quick_part_spec) ||
+        !add_type(module, "Session", &pys_quick_session_spec))
         return -1;
     return PyModule_AddIntConstant(module, "AT_FIRST", PYS_UNTRIED);
 }
@@ -49,6 +51,7 @@ static PyMethodDef functions[] = {
     {"watch", pys_quick_watch, METH_NOARGS, NULL},
     {"hold_plain", pys_quick_hold_plain, METH_VARARGS, NULL},
     {"release_plain", pys_quick_release_plain, METH_VARARGS, NULL},
+    {"wrapped", pys_quick_wrapped, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

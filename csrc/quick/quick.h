@@ -49,6 +49,7 @@ void pys_quick_lock_wipe(pys_quick_lock *lock);
 typedef struct pys_quick_conn {
     PyObject ob_base;
     PyObject *owner; /* cffi's object that owns core, or NULL */
+    PyObject *session_part; /* keeps its application data; None or NULL */
     pys_conn *core;  /* NULL: never made, or freed */
     pys_quick_lock lock[2];
     unsigned long inside[2]; /* the thread that has the lock, or 0 */
@@ -62,6 +63,8 @@ typedef struct pys_quick_conn {
 } pys_quick_conn;
 
 extern PyType_Spec pys_quick_conn_spec;
+extern PyType_Spec pys_quick_part_spec;
+extern PyType_Spec pys_quick_session_spec;
 
 /*
  * Does somebody want to hear that an object was made, or that it goes
@@ -124,10 +127,16 @@ PyObject *pys_quick_handshake(PyObject *self, PyObject *none);
 PyObject *pys_quick_get_error(PyObject *self, PyObject *const *args,
     Py_ssize_t n, PyObject *names);
 PyObject *pys_quick_heard(PyObject *self, PyObject *none);
+PyObject *pys_quick_get_session(PyObject *self, PyObject *none);
+PyObject *pys_quick_set_session(PyObject *self, PyObject *const *args,
+    Py_ssize_t n, PyObject *names);
 extern const char pys_quick_doc_read[];
 extern const char pys_quick_doc_write[];
 extern const char pys_quick_doc_handshake[];
 extern const char pys_quick_doc_get_error[];
+extern const char pys_quick_doc_get_session[];
+extern const char pys_quick_doc_get1_session[];
+extern const char pys_quick_doc_set_session[];
 
 /* ---- BIOs (bio.c) ------------------------------------------------------- */
 
@@ -157,10 +166,11 @@ PYS_MUST bool pys_quick_bio_release(PyObject *first, PyObject *second);
 PyObject *pys_quick_hold_plain(PyObject *module, PyObject *args);
 PyObject *pys_quick_release_plain(PyObject *module, PyObject *args);
 
-/* ---- the module's functions (shake.c) ---------------------------------- */
+/* ---- the module's functions (shake.c, session.c) ----------------------- */
 
 PyObject *pys_quick_asks_changed(PyObject *module, PyObject *none);
 PyObject *pys_quick_queued(PyObject *module, PyObject *full);
 PyObject *pys_quick_watch(PyObject *module, PyObject *none);
+PyObject *pys_quick_wrapped(PyObject *module, PyObject *args);
 
 #endif

@@ -55,6 +55,7 @@ struct pys_session {
     pys_cert **chain; /* the peer's, leaf first */
     size_t n_chain;
     long verify_result;
+    void *part; /* quick/session.c's, under the GIL; NULL: none */
 };
 
 /* The secret, wherever it is; false if it is too long or memory is short. */

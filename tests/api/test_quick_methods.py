@@ -102,6 +102,7 @@ def test_stand_in_has_the_same_names_and_says_the_same() -> None:
     assert more <= {
         *("__slots__", "__annotations__", "__new__", "_locks"),
         *("_get_error", "_read", "_send_rest", "_shake_hands", "_write"),
+        *("_get_session", "_set_session"),
         *("__static_attributes__", "__firstlineno__"),
         *("__annotate_func__", "__annotations_cache__", "__annotate__"),
     }
