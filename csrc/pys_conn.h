@@ -58,6 +58,7 @@ enum {
 
 /* Takes a reference to the settings. */
 pys_conn *pys_conn_new(pys_settings *s);
+pys_conn *pys_conn_up_ref(pys_conn *c); /* one more to be freed */
 void pys_conn_free(pys_conn *c);
 /* Exchanges the settings (takes a reference). */
 void pys_conn_set_settings(pys_conn *c, pys_settings *s);

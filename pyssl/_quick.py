@@ -21,6 +21,7 @@ __all__ = [
     "AT_FIRST",
     "Bio",
     "Conn",
+    "Ctx",
     "Method",
     "Part",
     "Session",
@@ -48,6 +49,50 @@ def queued(full: bool, /) -> None:
 
 def watch() -> None:
     """Hear that somebody is to be told of objects made and dropped."""
+
+
+class Ctx:
+    """The part of an SSL_CTX that a new SSL looks at."""
+
+    __slots__ = (
+        "_ca_names",
+        "_copied",
+        "_for_role",
+        "_hooks",
+        "_settings",
+        "_tells",
+        "live_asks",
+    )
+
+    _ca_names: tuple[bytes, ...]
+    _copied: Any  # the callbacks that a connection takes along
+    _for_role: int  # of its method
+    _hooks: Any
+    _settings: Any  # the snapshot, None once it was freed
+    _tells: bool  # somebody is to be told of events
+    live_asks: int  # what it is asked itself, as PYS_ASKS bits
+
+    def __new__(cls, *_arguments: Any, **_named: Any) -> Any:
+        """Begin with nothing."""
+        self = super().__new__(cls)
+        self._settings = self._hooks = self._copied = None
+        self._tells = False
+        self.live_asks = 0
+        return self
+
+    def _publish(self, owner: Any, address: int) -> None:
+        """Exchange the settings.
+
+        Args:
+            owner: What frees them in the end, or None for none.
+            address: Of the settings; 0 for none.
+
+        Errors:
+            RuntimeError: one without the other.
+        """
+        if (owner is None) is (address != 0):
+            raise RuntimeError("an owner and an address, or no")
+        self._settings = owner
 
 
 # The parts of the sessions, by the core's address, and for finding them: the
@@ -139,33 +184,67 @@ class Conn:
     """The part of an SSL that its most frequent calls need."""
 
     __slots__ = (
+        "_asks",
+        "_ca_names",
         "_conn",
+        "_copied",
+        "_ctx",
+        "_ex",
         "_fits",
         "_last",
+        "_live",
         "_locks",
+        "_parked",
         "_quick_read",
         "_quick_write",
+        "_rbio",
+        "_read_epoch",
         "_read_want",
         "_reader",
         "_reading_thread",
+        "_refs",
         "_rest",
+        "_role",
+        "_session_ctx",
         "_session_part",
+        "_settings",
+        "_told",
+        "_unsent",
+        "_wbio",
+        "_write_epoch",
         "_write_want",
         "_writer",
         "_writing_thread",
     )
 
+    _asks: int  # what is asked at all, as PYS_ASKS bits
+    _ca_names: tuple[bytes, ...]
     _conn: Any  # the core's connection, or None
+    _copied: Any  # the callbacks that it took along
+    _ctx: Any
+    _ex: Any  # application data
     _fits: bool  # there is a role, and the method of the context has it
     _last: int  # the direction of the last call
+    _live: int  # what its context was asked when it was looked at
     _locks: tuple[Any, Any]
+    _parked: Any  # an exception, until it can be raised
     _quick_read: int
     _quick_write: int
+    _rbio: Any
+    _read_epoch: int
     _read_want: int
     _reader: int
     _reading_thread: int
+    _refs: int
     _rest: bool  # reading left something that is to be sent
-    _session_part: Any  # keeps its application data
+    _role: int
+    _session_ctx: Any  # the context that it was made from
+    _session_part: Any  # keeps the application data of its session
+    _settings: Any
+    _told: Any  # who is to be told of events, or None
+    _unsent: Any  # what a write is to be repeated with
+    _wbio: Any
+    _write_epoch: int
     _write_want: int
     _writer: int  # the thread that is inside; 0 for none
     _writing_thread: int  # the thread whose call was the last one
@@ -173,7 +252,10 @@ class Conn:
     def __new__(cls, *_arguments: Any, **_named: Any) -> Any:
         """Begin with nothing."""
         self = super().__new__(cls)
-        self._conn = None
+        self._conn = self._settings = self._rbio = self._wbio = None
+        self._parked = self._told = self._ex = self._unsent = None
+        self._session_part = None
+        self._role = 2  # conn.py: _NO_ROLE
         self._fits = self._rest = False
         self._last = 0
         self._locks = allocate_lock(), allocate_lock()
@@ -181,7 +263,6 @@ class Conn:
         self._quick_read = self._quick_write = AT_FIRST
         self._reader = self._writer = 0
         self._reading_thread = self._writing_thread = 0
-        self._session_part = None
         return self
 
     def _keep(self, owner: Any, address: int) -> None:
@@ -280,6 +361,27 @@ class Conn:
 
     # ---- left to SSL -------------------------------------------------------
 
+    def _make(self, ctx: Any) -> None:
+        raise NotImplementedError
+
+    def _end(self) -> None:
+        raise NotImplementedError
+
+    def _be(self, role: int) -> None:
+        raise NotImplementedError
+
+    def _set_bio(self, rbio: Any, wbio: Any) -> None:
+        raise NotImplementedError
+
+    def _set_name(self, name: Any) -> int:
+        raise NotImplementedError
+
+    def _set_host(self, name: Any) -> int:
+        raise NotImplementedError
+
+    def _set_shutdown(self, mode: int) -> None:
+        raise NotImplementedError
+
     def _send_rest(self) -> None:
         raise NotImplementedError
 
@@ -300,6 +402,83 @@ class Conn:
 
     def _set_session(self, session: SSL_SESSION | None) -> int:
         raise NotImplementedError
+
+    # ---- life --------------------------------------------------------------
+
+    def __init__(self, ctx: Any) -> None:
+        """Make a connection with the settings that a context has now.
+
+        Errors:
+            TypeError: not a context.
+            ValueError: a context that was freed.
+            RuntimeError: made anew, by one of its own callbacks.
+        """
+        self._make(ctx)
+
+    def __del__(self) -> None:
+        """Let go of the BIOs."""
+        if self._conn is not None:
+            self._end()
+
+    # ---- wishes ------------------------------------------------------------
+
+    def set_connect_state(self) -> None:
+        """Take the client role and begin anew.
+
+        Source: SSL_set_connect_state(3); contract 1.4.
+        """
+        self._be(0)
+
+    def set_accept_state(self) -> None:
+        """Take the server role and begin anew.
+
+        Source: SSL_set_accept_state(3); contract 1.4.
+        """
+        self._be(1)
+
+    def set_bio(self, rbio: Any, wbio: Any) -> None:
+        """Read from one BIO and write to another, or the same.
+
+        The BIOs given stay valid for the caller; those held before are let
+        go.
+
+        Source: SSL_set_bio(3); contract 4.1.
+        """
+        self._set_bio(rbio, wbio)
+
+    def set_tlsext_host_name(self, name: str | bytes | None) -> int:
+        """Set the server name that a client sends; None for none.
+
+        Args:
+            name: 1 to 255 bytes, ASCII.
+
+        Returns:
+            1; 0 with SSL_R_SSL3_EXT_INVALID_SERVERNAME for another length.
+
+        Source: SSL_set_tlsext_host_name(3); contract SNI-1.
+        """
+        return self._set_name(name)
+
+    def set1_host(self, name: str | bytes | None) -> int:
+        """Set the name that the peer's certificate must match.
+
+        Args:
+            name: Host name or IP address, in place of earlier ones; None or
+                empty for any certificate.
+
+        Returns:
+            1, or 0 for a name that is too long.
+
+        Source: SSL_set1_host(3); contract VFY-10.
+        """
+        return self._set_host(name)
+
+    def set_shutdown(self, mode: int) -> None:
+        """Overwrite what was sent and received, without I/O.
+
+        Source: SSL_set_shutdown(3); contract SD-12, SD-13.
+        """
+        self._set_shutdown(mode)
 
     # ---- the calls ---------------------------------------------------------
 

@@ -256,19 +256,9 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         ):
             err.clear()
 
-    def set_connect_state(self) -> None:
-        """Take the client role and begin anew.
-
-        Source: SSL_set_connect_state(3); contract 1.4.
-        """
-        self._alone(self._set_role, _CLIENT)
-
-    def set_accept_state(self) -> None:
-        """Take the server role and begin anew.
-
-        Source: SSL_set_accept_state(3); contract 1.4.
-        """
-        self._alone(self._set_role, _SERVER)
+    def _be(self, role: int) -> None:
+        """Take a role and begin anew (contract 1.4)."""
+        self._alone(self._set_role, role)
 
     def _set_role(self, conn: Any, role: int) -> None:
         _set_role(conn, role)

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from _thread import allocate_lock, get_ident
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Callable, TypeVar
 
 from pyssl import err
 from pyssl._ffi import AT_FIRST, Conn, ffi, lib, own, release_plain, text_of
 from pyssl.bio import BIO
 from pyssl.const import BIO_CTRL_POP, ERR_LIB_SSL
-from pyssl.ctx import SSL_CTX
+from pyssl.ctx import SSL_CTX, Copied
 from pyssl.exdata import ExCallback, Registry
 from pyssl.identity import Identities
-from pyssl.notices import NOBODY, Told
+from pyssl.notices import Told
 from pyssl.session import SSL_SESSION, wrap
 from pyssl.settings import copy_settings
 
@@ -51,30 +52,25 @@ _ROLES = {
 class ConnBase(Identities, Conn):
     """The state of an SSL, and who may touch it."""
 
-    __slots__ = (
-        "__weakref__",
-        "_asks",
-        "_ca_names",
-        "_copied",
-        "_ctx",
-        "_ex",
-        "_live",
-        "_parked",
-        "_rbio",
-        "_read_epoch",
-        "_refs",
-        "_role",
-        "_session_ctx",
-        "_settings",
-        "_told",
-        "_unsent",
-        "_wbio",
-        "_write_epoch",
-    )
+    __slots__ = ("__weakref__",)
+
+    # What they are stands in __init__ of the type below, and in _make.
+    _ctx: SSL_CTX
+    _session_ctx: SSL_CTX
+    _copied: Copied
+    _rbio: BIO | None
+    _wbio: BIO | None
+    _ex: dict[int, Any] | None
+    _told: Told | None
+    _parked: BaseException | None
+
+    # For cffi: a pointer of an address, and what owns it.
+    _pointer = staticmethod(partial(ffi.cast, ffi.typeof("pys_conn *")))
+    _owned = staticmethod(partial(ffi.gc, destructor=lib.pys_conn_free))
 
     _registry = Registry()
 
-    def __init__(self, ctx: SSL_CTX) -> None:
+    def _make(self, ctx: SSL_CTX) -> None:
         """Make a connection with the settings that ctx has now.
 
         Errors:
@@ -86,27 +82,25 @@ class ConnBase(Identities, Conn):
             raise_parked(self._alone(self._begin_anew))
         if not isinstance(ctx, SSL_CTX):
             raise TypeError("an SSL_CTX is needed")
-        self._rbio: BIO | None = None
-        self._wbio: BIO | None = None
+        settings = ctx._snapshot()
+        self._rbio = self._wbio = None
         self._read_epoch = self._write_epoch = 0
-        self._ex: dict[int, Any] | None = None
+        self._ex = None
         self._ctx = self._session_ctx = ctx
         self._copied = ctx._copied
         self._live = ctx.live_asks  # what _asks is made of
         self._asks = self._live | self._copied.asks
-        self._settings = ctx._settings
-        if self._settings is None:
-            ctx._snapshot()  # which refuses
+        self._settings = settings
         self._ca_names = ctx._ca_names
         conn = own(_new(self._settings), _free)
         self._keep(conn, int(_cast(_ADDRESS, conn)))
-        self._role: int = _NO_ROLE
+        self._role = _NO_ROLE
         self._refs = 1
-        self._parked: BaseException | None = None
-        self._told: Told | None = None  # nobody
-        if ctx._hooks is not NOBODY:
+        self._parked = None
+        self._told = None  # nobody
+        if ctx._tells:
             self._inform(Told(ctx._hooks))
-        self._unsent: Any = None
+        self._unsent = None
         if self._registry.watched:
             self._registry.made(self)
 
@@ -118,8 +112,8 @@ class ConnBase(Identities, Conn):
         self._fits = False
         return released
 
-    def __del__(self) -> None:
-        """Let go of the BIOs and run the free callbacks."""
+    def _end(self) -> None:
+        """Let go of the BIOs and run the free callbacks: nobody has it."""
         conn = self._conn
         if conn is None:  # it was freed, or never made
             return

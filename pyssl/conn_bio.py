@@ -29,14 +29,8 @@ class Attached(ConnBase):
 
     __slots__ = ()
 
-    def set_bio(self, rbio: BIO | None, wbio: BIO | None) -> None:
-        """Read from one BIO and write to another, or the same.
-
-        The BIOs given stay valid for the caller; those held before are let
-        go.
-
-        Source: SSL_set_bio(3); contract 4.1.
-        """
+    def _set_bio(self, rbio: BIO | None, wbio: BIO | None) -> None:
+        """As `set_bio`, whatever the two are."""
         if not (
             type(rbio) is BIO
             and type(wbio) is BIO

@@ -80,17 +80,8 @@ class Info(ConnBase):
         self._alive()
         return self._ctx
 
-    def set_tlsext_host_name(self, name: str | bytes | None) -> int:
-        """Set the server name that a client sends; None for none.
-
-        Args:
-            name: 1 to 255 bytes, ASCII.
-
-        Returns:
-            1; 0 with SSL_R_SSL3_EXT_INVALID_SERVERNAME for another length.
-
-        Source: SSL_set_tlsext_host_name(3); contract SNI-1.
-        """
+    def _set_name(self, name: str | bytes | None) -> int:
+        """As `set_tlsext_host_name`, whatever the name is."""
         raw = b"" if name is None else _host(name)
         n = len(raw)
         if name is not None and not 1 <= n <= _NAME_MAX:
@@ -124,18 +115,8 @@ class Info(ConnBase):
         """Give 0 if there is a server name, else -1."""
         return -1 if self.get_servername() is None else 0
 
-    def set1_host(self, name: str | bytes | None) -> int:
-        """Set the name that the peer's certificate must match.
-
-        Args:
-            name: Host name or IP address, in place of earlier ones; None or
-                empty for any certificate.
-
-        Returns:
-            1, or 0 for a name that is too long.
-
-        Source: SSL_set1_host(3); contract VFY-10.
-        """
+    def _set_host(self, name: str | bytes | None) -> int:
+        """As `set1_host`, whatever the name is."""
         raw = b"" if name is None else _host(name)
         return int(self._exclusive(_set_host, raw, len(raw)))
 
@@ -346,11 +327,8 @@ class Info(ConnBase):
         """
         return int(lib.pys_conn_get_shutdown(self._alive()))
 
-    def set_shutdown(self, mode: int) -> None:
-        """Overwrite what was sent and received, without I/O.
-
-        Source: SSL_set_shutdown(3); contract SD-12, SD-13.
-        """
+    def _set_shutdown(self, mode: int) -> None:
+        """As `set_shutdown`, whatever the mode is."""
         lib.pys_conn_put_shutdown(self._alive(), mode & 3)
 
     # ---- what was agreed ---------------------------------------------------

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
 from pyssl import err
-from pyssl._ffi import asks_changed, lib, own
+from pyssl._ffi import asks_changed, ffi, lib, own
 from pyssl.const import (
     ERR_LIB_SSL,
     ERR_R_PASSED_NULL_PARAMETER,
@@ -233,22 +233,19 @@ class SSL_CTX(NoticeCalls):
         "__weakref__",
         "_alpn",
         "_anti_replay",
-        "_ca_names",
         "_client_cert",
-        "_copied",
         "_ex",
         "_lock",
         "_method",
         "_passwd",
         "_passwd_data",
         "_refs",
-        "_settings",
         "_sni",
         "_sni_arg",
         "_store",
-        "live_asks",
     )
 
+    _copied: Copied
     _registry = Registry()
 
     def __init__(self, method: SSL_METHOD | None = None) -> None:
@@ -265,10 +262,11 @@ class SSL_CTX(NoticeCalls):
         if not isinstance(method, SSL_METHOD):
             raise TypeError("an SSL_METHOD is needed")
         self._method = method
-        self._settings = own(lib.pys_settings_new(), lib.pys_settings_free)
+        self._for_role = method.role
+        self._adopt(own(lib.pys_settings_new(), lib.pys_settings_free))
         self._lock = threading.RLock()
         self._refs = 1
-        self._ca_names: tuple[bytes, ...] = ()
+        self._ca_names = ()
         self._store: TrustStore | None = None
         self._copied = Copied()
         self.live_asks = 0
@@ -288,7 +286,8 @@ class SSL_CTX(NoticeCalls):
         """Empty the cache, run the free callbacks of application data."""
         if not hasattr(self, "_ex"):
             return
-        settings, self._settings = self._settings, None
+        settings = self._settings
+        self._publish(None, 0)
         self._give_up_cache(settings is not None)
         if self._registry.watched:
             self._registry.gone(self, self._ex)
@@ -316,7 +315,7 @@ class SSL_CTX(NoticeCalls):
             self._refs -= 1
             if self._refs != 0:
                 return
-            self._settings = None
+            self._publish(None, 0)
         self._flush(settings, 0)
 
     def _change(self, change: Callable[[Any], T]) -> T:
@@ -324,8 +323,12 @@ class SSL_CTX(NoticeCalls):
             fresh = copy_settings(self._snapshot())
             result = change(fresh)
             if result:
-                self._settings = fresh
+                self._adopt(fresh)
             return result
+
+    def _adopt(self, settings: Any) -> None:
+        """Let new connections have these."""
+        self._publish(settings, int(ffi.cast("uintptr_t", settings)))
 
     def _keep_ca_names(self, found: tuple[bytes, ...]) -> None:
         self._ca_names = found

@@ -22,16 +22,25 @@ class NoticeCalls(StatusCalls):
     SSL_CTX_set_keylog_callback(3).
     """
 
+    _hooks: Hooks  # whom connections made from now on tell
+
     # _keylog is who gets the lines: the callback, the file, or both.
-    __slots__ = ("_hooks", "_keylog", "_keylog_cb", "_keylog_file")
+    __slots__ = ("_keylog", "_keylog_cb", "_keylog_file")
 
     def __init__(self) -> None:
         """Begin without callbacks."""
-        self._hooks: Hooks = NOBODY
+        self._hooks = NOBODY
+        self._tells = False
         self._keylog: KeylogCallback | None = None
         self._keylog_cb: KeylogCallback | None = None
         self._keylog_file: KeylogFile | None = None
         super().__init__()
+
+    def _put_hooks(self, **hooks: Any) -> None:
+        """Exchange some of those that are told."""
+        with self._lock:
+            self._hooks = self._hooks._replace(**hooks)
+            self._tells = True
 
     def set_info_callback(self, cb: InfoCallback | None) -> None:
         """Set who is told of states and alerts.
@@ -44,8 +53,7 @@ class NoticeCalls(StatusCalls):
         """
         self._snapshot()
         callback(cb)
-        with self._lock:
-            self._hooks = self._hooks._replace(info=cb)
+        self._put_hooks(info=cb)
 
     def get_info_callback(self) -> InfoCallback | None:
         """Give the info callback."""
@@ -63,14 +71,12 @@ class NoticeCalls(StatusCalls):
         """
         self._snapshot()
         callback(cb)
-        with self._lock:
-            self._hooks = self._hooks._replace(msg=cb)
+        self._put_hooks(msg=cb)
 
     def set_msg_callback_arg(self, arg: Any) -> None:
         """Set what the message callback gets as its arg."""
         self._snapshot()
-        with self._lock:
-            self._hooks = self._hooks._replace(msg_arg=arg)
+        self._put_hooks(msg_arg=arg)
 
     # ---- key log -----------------------------------------------------------
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Callable
 
 from pyssl import err
-from pyssl._ffi import bytes_of, ffi, lib, own, source
+from pyssl._ffi import Ctx, bytes_of, ffi, lib, own, source
 from pyssl.const import (
     ERR_LIB_SSL,
     SSL_R_INVALID_TICKET_KEYS_LENGTH,
@@ -37,7 +37,7 @@ TICKET_KEY_LEN = 80
 TICKET_KEYS_MAX = 16
 
 
-class SessionCalls(Identities):
+class SessionCalls(Identities, Ctx):
     """Sessions of a context.
 
     Source: SSL_CTX_set_session_cache_mode(3) and the pages it names.

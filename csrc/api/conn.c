@@ -68,10 +68,18 @@ pys_conn_new(pys_settings *s)
 
     if (c == NULL)
         return NULL;
+    atomic_init(&c->refs, 1);
     c->set = pys_settings_up_ref(s);
     c->role = PYS_NO_ROLE;
     conn_init_bufs(c);
     conn_start(c);
+    return c;
+}
+
+pys_conn *
+pys_conn_up_ref(pys_conn *c)
+{
+    atomic_fetch_add(&c->refs, 1);
     return c;
 }
 
@@ -150,7 +158,7 @@ pys_conn_clear(pys_conn *c)
 void
 pys_conn_free(pys_conn *c)
 {
-    if (c == NULL)
+    if (c == NULL || atomic_fetch_sub(&c->refs, 1) != 1)
         return;
     pys_conn_clear(c);
     pys_proofs_drop(c, true);

@@ -318,6 +318,7 @@ enum { PYS_SENT_SHUTDOWN = 1, PYS_RECEIVED_SHUTDOWN = 2 };
 
 struct pys_conn {
     pys_settings *set;
+    _Atomic int refs;
     enum pys_role role;
     _Atomic int phase; /* enum pys_phase */
     _Atomic int state; /* enum pys_state */

@@ -109,16 +109,6 @@ PyType_Spec pys_quick_method_spec = {
     .slots = method_slots,
 };
 
-bool
-pys_quick_is_made_by(PyObject *op, newfunc maker)
-{
-    PyTypeObject *type = Py_TYPE(op);
-
-    /* Python 3.9 asks no slot of a type that is not on the heap. */
-    return (PyType_GetFlags(type) & Py_TPFLAGS_HEAPTYPE) != 0 &&
-        PyType_GetSlot(type, Py_tp_new) == (void *)maker;
-}
-
 static bool
 has(const quick_bio *self, enum part which)
 {
@@ -151,10 +141,10 @@ owned(PyObject *op)
     PyObject *bare, *owner, *none;
     pys_bio *core = self->core;
 
-    bare = PyObject_CallMethod(op, "_pointer", "N", PyLong_FromVoidPtr(core));
+    bare = pys_quick_call(op, "_pointer", "(N)", PyLong_FromVoidPtr(core));
     if (bare == NULL || self->owner != NULL || self->core != core)
         return bare;
-    owner = PyObject_CallMethod(op, "_owned", "N", bare);
+    owner = pys_quick_call(op, "_owned", "(N)", bare);
     if (owner == NULL)
         return NULL;
     if (self->owner == NULL && self->core == core) {
@@ -162,7 +152,7 @@ owned(PyObject *op)
         self->owner = owner;
         return owner;
     }
-    none = PyObject_CallMethod(op, "_disowned", "O", owner);
+    none = pys_quick_call(op, "_disowned", "(O)", owner);
     if (none == NULL)
         return NULL; /* and nobody lets go of what would free it twice */
     Py_DECREF(none);
@@ -430,7 +420,7 @@ bio_init(PyObject *op, PyObject *args, PyObject *named)
     kind = kind_of(method);
     if (kind >= 0 && !pys_quick_watched && !has(self, METHOD))
         return begin_native(self, method, kind) ? 0 : -1;
-    made = PyObject_CallMethod(op, "_make", "O", method);
+    made = pys_quick_call(op, "_make", "(O)", method);
     Py_XDECREF(made);
     return made == NULL ? -1 : 0;
 }
@@ -462,7 +452,7 @@ bio_finalize(PyObject *op)
         !pys_quick_watched)
         return; /* nobody is to hear of it, nothing is cut */
     PyErr_Fetch(&type, &value, &trace);
-    done = PyObject_CallMethod(op, "_collected", NULL);
+    done = pys_quick_call(op, "_collected", "()");
     if (done == NULL)
         PyErr_WriteUnraisable(op);
     Py_XDECREF(done);

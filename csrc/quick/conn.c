@@ -5,13 +5,26 @@
 
 #define AT(field) (Py_ssize_t) offsetof(pys_quick_conn, field)
 
-/*
- * As Python knows them: what the methods here look at. The owner is exchanged
- * by _keep alone.
- */
+/* As Python knows them; the core's connection is exchanged by _keep alone. */
 static PyMemberDef members[] = {
-    {"_conn", T_OBJECT, AT(owner), READONLY, NULL},
-    {"_session_part", T_OBJECT, AT(session_part), 0, NULL},
+    {"_ctx", T_OBJECT, AT(part[PYS_PART_CTX]), 0, NULL},
+    {"_session_ctx", T_OBJECT, AT(part[PYS_PART_SESSION_CTX]), 0, NULL},
+    {"_settings", T_OBJECT, AT(part[PYS_PART_SETTINGS]), 0, NULL},
+    {"_ca_names", T_OBJECT, AT(part[PYS_PART_CA_NAMES]), 0, NULL},
+    {"_copied", T_OBJECT, AT(part[PYS_PART_COPIED]), 0, NULL},
+    {"_rbio", T_OBJECT, AT(part[PYS_PART_RBIO]), 0, NULL},
+    {"_wbio", T_OBJECT, AT(part[PYS_PART_WBIO]), 0, NULL},
+    {"_session_part", T_OBJECT, AT(part[PYS_PART_SESSION]), 0, NULL},
+    {"_ex", T_OBJECT, AT(part[PYS_PART_EX]), 0, NULL},
+    {"_told", T_OBJECT, AT(part[PYS_PART_TOLD]), 0, NULL},
+    {"_unsent", T_OBJECT, AT(part[PYS_PART_UNSENT]), 0, NULL},
+    {"_parked", T_OBJECT, AT(part[PYS_PART_PARKED]), 0, NULL},
+    {"_refs", T_LONG, AT(refs), 0, NULL},
+    {"_live", T_LONG, AT(live), 0, NULL},
+    {"_asks", T_LONG, AT(wanted), 0, NULL},
+    {"_read_epoch", T_LONG, AT(epoch[0]), 0, NULL},
+    {"_write_epoch", T_LONG, AT(epoch[1]), 0, NULL},
+    {"_role", T_INT, AT(role), 0, NULL},
     {"_quick_read", T_INT, AT(turn[0]), 0, NULL},
     {"_quick_write", T_INT, AT(turn[1]), 0, NULL},
     {"_read_want", T_INT, AT(want[0]), 0, NULL},
@@ -26,6 +39,18 @@ static PyMemberDef members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+static PyObject *
+conn_get(PyObject *op, void *none)
+{
+    (void)none;
+    return pys_quick_owner((pys_quick_conn *)op);
+}
+
+static PyGetSetDef getset[] = {
+    {"_conn", conn_get, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 /* ---- life -------------------------------------------------------------- */
 
 /* _keep(owner, address), and _keep(None, 0) to let go. */
@@ -33,23 +58,19 @@ static PyObject *
 conn_keep(PyObject *op, PyObject *args)
 {
     pys_quick_conn *self = (pys_quick_conn *)op;
-    PyObject *owner, *address, *before = self->owner;
-    void *core;
+    PyObject *owner;
+    pys_conn *core = pys_quick_pair(args, "OO:_keep", &owner);
 
-    if (!PyArg_ParseTuple(args, "OO:_keep", &owner, &address))
-        return NULL;
-    core = PyLong_AsVoidPtr(address);
+    if (core != NULL && self->core != NULL && PyErr_Occurred() == NULL)
+        PyErr_SetString(PyExc_RuntimeError, "it has a connection");
     if (PyErr_Occurred() != NULL)
         return NULL;
-    if ((owner == Py_None) != (core == NULL) ||
-        (core != NULL && self->core != NULL)) {
-        PyErr_SetString(PyExc_RuntimeError, "it has a connection, or none");
-        return NULL;
+    pys_quick_let_go(self);
+    if (core != NULL) {
+        Py_INCREF(owner);
+        self->owner = owner;
+        self->core = pys_conn_up_ref(core);
     }
-    Py_INCREF(owner);
-    self->core = core;
-    self->owner = owner;
-    Py_XDECREF(before);
     Py_RETURN_NONE;
 }
 
@@ -68,6 +89,7 @@ conn_new(PyTypeObject *type, PyObject *args, PyObject *named)
     self->turn[0] = self->turn[1] = PYS_UNTRIED;
     self->want[0] = self->want[1] = PYS_NOTHING;
     self->asks = pys_quick_asks();
+    self->role = PYS_NO_ROLE;
     return op;
 }
 
@@ -76,7 +98,8 @@ conn_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(((pys_quick_conn *)op)->owner);
-    Py_VISIT(((pys_quick_conn *)op)->session_part);
+    for (size_t i = 0; i < PYS_N_PARTS; i++)
+        Py_VISIT(((pys_quick_conn *)op)->part[i]);
     return 0;
 }
 
@@ -85,9 +108,9 @@ conn_clear(PyObject *op)
 {
     pys_quick_conn *self = (pys_quick_conn *)op;
 
-    self->core = NULL;
-    Py_CLEAR(self->owner);
-    Py_CLEAR(self->session_part);
+    pys_quick_let_go(self);
+    for (size_t i = 0; i < PYS_N_PARTS; i++)
+        Py_CLEAR(self->part[i]);
     return 0;
 }
 
@@ -123,6 +146,18 @@ static PyMethodDef methods[] = {
         pys_quick_doc_get1_session},
     {"set_session", FAST(pys_quick_set_session), PYS_FASTCALL | METH_KEYWORDS,
         pys_quick_doc_set_session},
+    {"set_connect_state", pys_quick_be_client, METH_NOARGS,
+        pys_quick_doc_be_client},
+    {"set_accept_state", pys_quick_be_server, METH_NOARGS,
+        pys_quick_doc_be_server},
+    {"set_bio", FAST(pys_quick_set_bio), PYS_FASTCALL | METH_KEYWORDS,
+        pys_quick_doc_set_bio},
+    {"set_tlsext_host_name", FAST(pys_quick_set_name),
+        PYS_FASTCALL | METH_KEYWORDS, pys_quick_doc_set_name},
+    {"set1_host", FAST(pys_quick_set_host), PYS_FASTCALL | METH_KEYWORDS,
+        pys_quick_doc_set_host},
+    {"set_shutdown", FAST(pys_quick_set_shutdown),
+        PYS_FASTCALL | METH_KEYWORDS, pys_quick_doc_set_shutdown},
     {"_keep", conn_keep, METH_VARARGS, NULL},
     {"_heard", pys_quick_heard, METH_NOARGS, NULL},
     {"_take", pys_quick_take_one, METH_O, NULL},
@@ -139,8 +174,11 @@ static PyMethodDef methods[] = {
 static PyType_Slot slots[] = {
     {Py_tp_doc, "The part of an SSL that its most frequent calls need."},
     {Py_tp_members, members},
+    {Py_tp_getset, getset},
     {Py_tp_methods, methods},
     {Py_tp_new, (void *)conn_new},
+    {Py_tp_init, (void *)pys_quick_conn_init},
+    {Py_tp_finalize, (void *)pys_quick_conn_finalize},
     {Py_tp_traverse, (void *)conn_traverse},
     {Py_tp_clear, (void *)conn_clear},
     {Py_tp_dealloc, (void *)conn_dealloc},

@@ -204,23 +204,25 @@ static bool
 work_apart(pys_quick_conn *self, int writing, PyObject *buf, PyObject *num,
     long *n)
 {
-    PyObject *kept = keep(buf);
+    PyObject *kept = keep(buf), *owner;
     span s;
 
     if (kept == NULL)
         return false;
+    owner = pys_quick_owner(self); /* so that nobody frees it meanwhile */
+    if (owner == NULL) {
+        Py_DECREF(kept);
+        return false;
+    }
     *n = 0;
     if (span_of(buf, writing, &s) && may_try(self, writing, num, &s.n)) {
-        PyObject *owner = self->owner;
         pys_conn *core = self->core;
-        PyThreadState *state;
+        PyThreadState *state = PyEval_SaveThread();
 
-        Py_INCREF(owner);
-        state = PyEval_SaveThread();
         *n = work(core, writing, s, 0);
         PyEval_RestoreThread(state);
-        Py_DECREF(owner);
     }
+    Py_DECREF(owner);
     Py_DECREF(kept);
     return true;
 }
@@ -254,7 +256,7 @@ pys_quick_read_call(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
         return NULL;
     if (n > 0)
         return done(self, 0, n);
-    return PyObject_CallMethod(op, "_read", "OOOl", buf, num, Py_False, n);
+    return pys_quick_call(op, "_read", "(OOOl)", buf, num, Py_False, n);
 }
 
 PyObject *
@@ -274,5 +276,5 @@ pys_quick_write_call(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
         return NULL;
     if (n > 0)
         return done(self, 1, n);
-    return PyObject_CallMethod(op, "_write", "OOl", data, num, n);
+    return pys_quick_call(op, "_write", "(OOl)", data, num, n);
 }

@@ -14,15 +14,14 @@ enum { MOST = 4 };
 PyObject *
 pys_quick_alive(PyObject *op, PyObject *none)
 {
-    PyObject *owner = ((pys_quick_conn *)op)->owner;
+    PyObject *owner = pys_quick_owner((pys_quick_conn *)op);
 
     (void)none;
-    if (owner == NULL || owner == Py_None) {
-        PyErr_SetString(PyExc_ValueError, "this SSL was freed");
-        return NULL;
-    }
-    Py_INCREF(owner);
-    return owner;
+    if (owner != Py_None)
+        return owner;
+    Py_DECREF(owner);
+    PyErr_SetString(PyExc_ValueError, "this SSL was freed");
+    return NULL;
 }
 
 static PyObject *
@@ -83,7 +82,7 @@ send_rest(pys_quick_conn *self, PyObject *result)
     PyObject *type, *value, *traceback, *did;
 
     PyErr_Fetch(&type, &value, &traceback);
-    did = PyObject_CallMethod((PyObject *)self, "_send_rest", NULL);
+    did = pys_quick_call((PyObject *)self, "_send_rest", "()");
     if (did != NULL) {
         Py_DECREF(did);
         PyErr_Restore(type, value, traceback);

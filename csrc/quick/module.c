@@ -16,6 +16,7 @@ static int
 module_exec(PyObject *module)
 {
     if (!add_type(module, "Conn", &pys_quick_conn_spec) ||
+        !add_type(module, "Ctx", &pys_quick_ctx_spec) ||
         !add_type(module, "Method", &pys_quick_method_spec) ||
         !add_type(module, "Bio", &pys_quick_bio_spec) ||
         !add_type(module, "Part", &pys_quick_part_spec) ||

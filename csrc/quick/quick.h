@@ -45,12 +45,56 @@ PYS_MUST bool pys_quick_lock_take(pys_quick_lock *lock);
 void pys_quick_lock_give(pys_quick_lock *lock);
 void pys_quick_lock_wipe(pys_quick_lock *lock);
 
-/* What an SSL is made of, as far as it is C's; Python sees all of it. */
+/* What an SSL_CTX has of Python's; NULL is None. */
+enum pys_quick_of_ctx {
+    PYS_OF_CTX_SETTINGS, /* cffi's object that owns them */
+    PYS_OF_CTX_CA_NAMES,
+    PYS_OF_CTX_COPIED,
+    PYS_OF_CTX_HOOKS,
+    PYS_N_OF_CTX
+};
+
+/* What a new SSL takes from its SSL_CTX; Python sees all of it. */
+typedef struct pys_quick_ctx {
+    PyObject ob_base;
+    PyObject *part[PYS_N_OF_CTX];
+    pys_settings *core; /* NULL: not yet made, or freed */
+    long live;          /* what is asked of the context, as PYS_ASKS bits */
+    long asks;          /* what is asked of the copied callbacks */
+    int role;           /* of its method */
+    char tells;         /* somebody is to be told of events */
+} pys_quick_ctx;
+
+extern PyType_Spec pys_quick_ctx_spec;
+
+/* What an SSL has of Python's; NULL is None. */
+enum pys_quick_part {
+    PYS_PART_CTX,
+    PYS_PART_SESSION_CTX,
+    PYS_PART_SETTINGS,
+    PYS_PART_CA_NAMES,
+    PYS_PART_COPIED,
+    PYS_PART_RBIO,
+    PYS_PART_WBIO,
+    PYS_PART_SESSION,
+    PYS_PART_EX,
+    PYS_PART_TOLD,
+    PYS_PART_UNSENT,
+    PYS_PART_PARKED,
+    PYS_N_PARTS
+};
+
+/* What an SSL is made of; Python sees all of it. */
 typedef struct pys_quick_conn {
     PyObject ob_base;
-    PyObject *owner; /* cffi's object that owns core, or NULL */
-    PyObject *session_part; /* keeps its application data; None or NULL */
+    PyObject *part[PYS_N_PARTS];
     pys_conn *core;  /* NULL: never made, or freed */
+    PyObject *owner; /* cffi's object for it, once Python has asked */
+    long refs;       /* the user's */
+    long live;       /* what is asked of the context, as PYS_ASKS bits */
+    long wanted;     /* what is asked at all */
+    long epoch[2];   /* of the BIOs, as they were attached */
+    int role;        /* enum pys_role */
     pys_quick_lock lock[2];
     unsigned long inside[2]; /* the thread that has the lock, or 0 */
     unsigned long caller[2]; /* the thread of the last call, or 0 */
@@ -74,6 +118,35 @@ extern bool pys_quick_watched;
 
 /* How often some context began to ask something else than before. */
 unsigned long pys_quick_asks(void);
+
+/* ---- calls of Python (call.c) ------------------------------------------- */
+
+PyObject *pys_quick_attribute(PyObject *op, const char *name);
+/* Arguments as of Py_BuildValue, in parentheses. */
+PyObject *pys_quick_call(PyObject *op, const char *name, const char *format,
+    ...);
+
+/*
+ * Is it of the type whose tp_new that is, or of one made on it? Each
+ * interpreter has such a type of its own.
+ */
+bool pys_quick_is_made_by(PyObject *op, newfunc maker);
+
+/* ---- life (life.c) ------------------------------------------------------ */
+
+/* NULL: it is none. */
+pys_quick_ctx *pys_quick_ctx_of(PyObject *op);
+
+/* Parses an owner and the address of what it owns, which are both none or
+ * not; sets an exception. */
+void *pys_quick_pair(PyObject *args, const char *format, PyObject **owner);
+
+/* Cffi's object for the connection, or None; NULL: an exception. */
+PyObject *pys_quick_owner(pys_quick_conn *self);
+/* Gives up the connection. */
+void pys_quick_let_go(pys_quick_conn *self);
+int pys_quick_conn_init(PyObject *op, PyObject *args, PyObject *named);
+void pys_quick_conn_finalize(PyObject *op);
 
 /* ---- getting in (enter.c) ---------------------------------------------- */
 
@@ -130,6 +203,22 @@ PyObject *pys_quick_heard(PyObject *self, PyObject *none);
 PyObject *pys_quick_get_session(PyObject *self, PyObject *none);
 PyObject *pys_quick_set_session(PyObject *self, PyObject *const *args,
     Py_ssize_t n, PyObject *names);
+PyObject *pys_quick_be_client(PyObject *self, PyObject *none);
+PyObject *pys_quick_be_server(PyObject *self, PyObject *none);
+PyObject *pys_quick_set_bio(PyObject *self, PyObject *const *args,
+    Py_ssize_t n, PyObject *names);
+PyObject *pys_quick_set_name(PyObject *self, PyObject *const *args,
+    Py_ssize_t n, PyObject *names);
+PyObject *pys_quick_set_host(PyObject *self, PyObject *const *args,
+    Py_ssize_t n, PyObject *names);
+PyObject *pys_quick_set_shutdown(PyObject *self, PyObject *const *args,
+    Py_ssize_t n, PyObject *names);
+extern const char pys_quick_doc_be_client[];
+extern const char pys_quick_doc_be_server[];
+extern const char pys_quick_doc_set_bio[];
+extern const char pys_quick_doc_set_name[];
+extern const char pys_quick_doc_set_host[];
+extern const char pys_quick_doc_set_shutdown[];
 extern const char pys_quick_doc_read[];
 extern const char pys_quick_doc_write[];
 extern const char pys_quick_doc_handshake[];
@@ -142,12 +231,6 @@ extern const char pys_quick_doc_set_session[];
 
 extern PyType_Spec pys_quick_method_spec;
 extern PyType_Spec pys_quick_bio_spec;
-
-/*
- * Is it of the type whose tp_new that is, or of one made on it? Each
- * interpreter has such a type of its own.
- */
-bool pys_quick_is_made_by(PyObject *op, newfunc maker);
 
 /*
  * Holds two BIOs at once, which keeps what the core has of them; false, and

@@ -86,7 +86,7 @@ part_handle(PyObject *op, void *none)
         return NULL;
     }
     if (self->owner == NULL) {
-        owner = PyObject_CallMethod(op, "_owned", "N",
+        owner = pys_quick_call(op, "_owned", "(N)",
             PyLong_FromVoidPtr(pys_session_up_ref(self->core)));
         if (owner == NULL)
             return NULL;
@@ -138,7 +138,7 @@ part_finalize(PyObject *op)
     if (!pys_quick_watched || !((part *)op)->known)
         return;
     PyErr_Fetch(&type, &value, &traceback);
-    did = PyObject_CallMethod(op, "_gone", NULL);
+    did = pys_quick_call(op, "_gone", "()");
     if (did == NULL)
         PyErr_WriteUnraisable(op);
     Py_XDECREF(did);
@@ -328,7 +328,7 @@ wrap(PyObject *types, pys_session *s, bool alone)
     }
     ((session *)op)->shared = shared;
     if (fresh && pys_quick_watched) {
-        did = PyObject_CallMethod(op, "_made", NULL);
+        did = pys_quick_call(op, "_made", "()");
         if (did == NULL)
             Py_CLEAR(op);
         Py_XDECREF(did);
@@ -389,7 +389,7 @@ pys_quick_get_session(PyObject *op, PyObject *none)
         return NULL;
     if (self->core == NULL || !is_settled(self)) {
         Py_DECREF(types);
-        return PyObject_CallMethod(op, "_get_session", NULL);
+        return pys_quick_call(op, "_get_session", "()");
     }
     s = pys_conn_session(self->core);
     if (s == NULL) {
@@ -400,9 +400,9 @@ pys_quick_get_session(PyObject *op, PyObject *none)
     Py_DECREF(types);
     if (found == NULL)
         return NULL;
-    before = self->session_part;
-    self->session_part = ((session *)found)->shared;
-    Py_XINCREF(self->session_part);
+    before = self->part[PYS_PART_SESSION];
+    self->part[PYS_PART_SESSION] = ((session *)found)->shared;
+    Py_XINCREF(self->part[PYS_PART_SESSION]);
     Py_XDECREF(before);
     return found;
 }
@@ -437,7 +437,7 @@ pys_quick_set_session(PyObject *op, PyObject *const *args, Py_ssize_t n,
     if (given != Py_None)
         shared = part_in(given);
     if (shared == NULL || self->core == NULL || !pys_quick_is_idle(self))
-        return PyObject_CallMethod(op, "_set_session", "O", given);
+        return pys_quick_call(op, "_set_session", "(O)", given);
     if (!pys_quick_take(self, PyThread_get_thread_ident()))
         return NULL;
     if (shared != Py_None)
@@ -445,8 +445,8 @@ pys_quick_set_session(PyObject *op, PyObject *const *args, Py_ssize_t n,
     pys_conn_set_session(self->core,
         shared == Py_None ? NULL : ((part *)shared)->core);
     Py_INCREF(shared);
-    before = self->session_part;
-    self->session_part = shared;
+    before = self->part[PYS_PART_SESSION];
+    self->part[PYS_PART_SESSION] = shared;
     given = pys_quick_give(self, PyLong_FromLong(1));
     Py_XDECREF(before);
     return given;

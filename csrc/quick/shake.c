@@ -98,7 +98,7 @@ pys_quick_handshake(PyObject *op, PyObject *none)
 {
     pys_quick_conn *self = (pys_quick_conn *)op;
     unsigned long me = PyThread_get_thread_ident();
-    PyObject *owner = self->owner, *ret, *did;
+    PyObject *owner, *ret, *did;
     PyThreadState *state;
     int io;
 
@@ -106,24 +106,23 @@ pys_quick_handshake(PyObject *op, PyObject *none)
     if (self->core == NULL || !self->fits || self->asks != asks ||
         n_full != 0 || !pys_quick_is_idle(self) ||
         !pys_quick_may_shake(self->core))
-        return PyObject_CallMethod(op, "_shake_hands", "iO", PYS_NO_ROLE,
+        return pys_quick_call(op, "_shake_hands", "(iO)", PYS_NO_ROLE,
             Py_False);
     if (!pys_quick_take(self, me))
         return NULL;
-    Py_INCREF(owner);
     state = PyEval_SaveThread();
     io = pys_conn_shake(self->core);
     PyEval_RestoreThread(state);
-    if (io == PYS_IO_DONE || io == PYS_IO_WANT_READ) {
-        Py_DECREF(owner);
+    if (io == PYS_IO_DONE || io == PYS_IO_WANT_READ)
         return pys_quick_give(self, both_end(self, me, (enum pys_io)io));
-    }
-    ret = PyObject_CallMethod(op, "_go_on", "Oi", owner, io);
-    Py_DECREF(owner);
+    owner = pys_quick_owner(self);
+    ret = owner == NULL ? NULL :
+                          pys_quick_call(op, "_go_on", "(Oi)", owner, io);
+    Py_XDECREF(owner);
     ret = pys_quick_give(self, ret);
     if (ret == NULL)
         return NULL;
-    did = PyObject_CallMethod(op, "_raise_parked", NULL);
+    did = pys_quick_call(op, "_raise_parked", "()");
     if (did == NULL)
         Py_CLEAR(ret);
     Py_XDECREF(did);
@@ -166,5 +165,5 @@ pys_quick_get_error(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
         wanted(self, PyThread_get_thread_ident()) == PYS_READING &&
         pys_quick_waits(self->core))
         return PyLong_FromLong(ERROR_WANT_READ);
-    return PyObject_CallMethod(op, "_get_error", "O", ret);
+    return pys_quick_call(op, "_get_error", "(O)", ret);
 }

@@ -272,8 +272,20 @@ def test_object_of_another_type_is_a_type_error(
     assert reasons() == []
 
 
+# Parameters of methods in C, which have no annotations.
+MAY_BE_NONE = {
+    ("SSL_set1_host", "name"),
+    ("SSL_set_tlsext_host_name", "name"),
+    ("SSL_set_bio", "rbio"),
+    ("SSL_set_bio", "wbio"),
+    ("SSL_set_session", "session"),
+}
+
+
 def nullable(function: Function, name: str) -> bool:
     """Tell whether the annotation or the default of a parameter is None."""
+    if (function.__name__, name) in MAY_BE_NONE:
+        return True
     parameter = inspect.signature(function).parameters[name]
     return parameter.default is None or "None" in str(parameter.annotation)
 
