@@ -56,7 +56,8 @@ CRYPTO_FILES = {
 # Python, from the ground up. A module imports only what stands on a floor
 # below its own.
 FLOORS = [
-    {"_pyssl", "_quick"},
+    {"_pyssl", "_quick_bio"},
+    {"_quick"},
     {
         "_ffi",
         "alert",
