@@ -17,12 +17,38 @@ typedef struct ticket_key {
     uint8_t aes[PYS_KEY_MAX];
 } ticket_key;
 
+enum { SEALER, OPENER, N_IDLE };
+
+static const enum pys_aead_use uses[N_IDLE] = {
+    [SEALER] = PYS_SEALS,
+    [OPENER] = PYS_OPENS,
+};
+
+/*
+ * What a key has been set up for costs as much as its use, so that one of
+ * each kind waits for whoever comes next; who finds none makes one.
+ */
+typedef struct idle_aeads {
+    pys_aead *of[PYS_TICKET_KEYS_MAX][N_IDLE];
+} idle_aeads;
+
 struct pys_ticket_keys {
     atomic_int refs;
-    atomic_flag lock; /* held while keys are copied, never longer */
+    atomic_flag lock; /* held while things are copied, never longer */
     ticket_key keys[PYS_TICKET_KEYS_MAX];
     size_t n;
+    idle_aeads idle;
+    unsigned n_sets; /* how often all keys were replaced */
 };
+
+/* A key, and a context for it that nobody else has until it is given back. */
+typedef struct turn {
+    ticket_key key;
+    pys_aead *aead;
+    size_t at; /* place of the key */
+    int kind;  /* SEALER or OPENER */
+    unsigned n_sets;
+} turn;
 
 static void
 lock(pys_ticket_keys *k)
@@ -88,17 +114,29 @@ pys_ticket_keys_up_ref(pys_ticket_keys *k)
     return k;
 }
 
+static void
+idle_free(idle_aeads *idle)
+{
+    for (size_t i = 0; i < PYS_TICKET_KEYS_MAX; i++) {
+        for (size_t kind = 0; kind < N_IDLE; kind++)
+            pys_aead_free(idle->of[i][kind]);
+    }
+}
+
 void
 pys_ticket_keys_free(pys_ticket_keys *k)
 {
-    if (k != NULL && atomic_fetch_sub(&k->refs, 1) == 1)
-        pys_free_secret(k, sizeof(*k));
+    if (k == NULL || atomic_fetch_sub(&k->refs, 1) != 1)
+        return;
+    idle_free(&k->idle);
+    pys_free_secret(k, sizeof(*k));
 }
 
 bool
 pys_ticket_keys_set(pys_ticket_keys *k, const uint8_t *p, size_t n)
 {
     ticket_key fresh[PYS_TICKET_KEYS_MAX];
+    idle_aeads idle = {0};
     bool ok = n != 0 && n <= PYS_TICKET_KEYS_MAX;
 
     for (size_t i = 0; ok && i < n; i++) {
@@ -109,8 +147,12 @@ pys_ticket_keys_set(pys_ticket_keys *k, const uint8_t *p, size_t n)
         lock(k);
         memcpy(k->keys, fresh, n * sizeof(*fresh));
         k->n = n;
+        k->n_sets++;
+        idle = k->idle;
+        k->idle = (idle_aeads){0};
         unlock(k);
     }
+    idle_free(&idle);
     pys_wipe(fresh, sizeof(fresh));
     return ok;
 }
@@ -123,99 +165,124 @@ pys_ticket_keys_get(pys_ticket_keys *k, uint8_t out[PYS_TICKET_KEY_LEN])
     unlock(k);
 }
 
-/* Copies the first key, or the one of this name. False: there is none. */
+/* Finds the first key, or the one of this name, under the lock. */
 static bool
-key_find(pys_ticket_keys *k, const uint8_t *name, ticket_key *out, bool *first)
+key_find(const pys_ticket_keys *k, const uint8_t *name, size_t *at)
 {
-    bool found = false;
-
-    lock(k);
-    for (size_t i = 0; i < k->n && !found; i++) {
-        found = name == NULL ||
-            pys_equal(k->keys[i].raw, name, PYS_TICKET_NAME_LEN);
-        if (found) {
-            *out = k->keys[i];
-            *first = i == 0;
+    for (size_t i = 0; i < k->n; i++) {
+        if (name == NULL ||
+            pys_equal(k->keys[i].raw, name, PYS_TICKET_NAME_LEN)) {
+            *at = i;
+            return true;
         }
     }
+    return false;
+}
+
+/* Takes a key and a context for it. False: there is no such key. */
+static bool
+turn_begin(pys_ticket_keys *k, const uint8_t *name, int kind, turn *t)
+{
+    bool found;
+
+    *t = (turn){.kind = kind};
+    lock(k);
+    found = key_find(k, name, &t->at);
+    if (found) {
+        t->key = k->keys[t->at];
+        t->n_sets = k->n_sets;
+        t->aead = k->idle.of[t->at][kind];
+        k->idle.of[t->at][kind] = NULL;
+    }
     unlock(k);
+    if (found && t->aead == NULL)
+        t->aead = pys_aead_new(PYS_AES_256_GCM, t->key.aes, uses[kind]);
     return found;
+}
+
+/* Puts the context back, unless the keys are others by now. */
+static void
+turn_end(pys_ticket_keys *k, turn *t)
+{
+    pys_aead **place = &k->idle.of[t->at][t->kind];
+
+    lock(k);
+    if (t->n_sets == k->n_sets && *place == NULL) {
+        *place = t->aead;
+        t->aead = NULL;
+    }
+    unlock(k);
+    pys_aead_free(t->aead);
+    pys_wipe(t, sizeof(*t));
 }
 
 enum { HEAD_LEN = PYS_TICKET_NAME_LEN + PYS_IV_LEN };
 
 static bool
-seal(const ticket_key *key, pys_rd text, pys_buf *out)
+seal(const turn *t, pys_rd text, pys_buf *out)
 {
-    pys_aead *aead = pys_aead_new(PYS_AES_256_GCM, key->aes, true);
     pys_wr w = pys_wr_to(out);
     uint8_t nonce[PYS_IV_LEN];
     uint8_t *head = pys_wr_room(&w, HEAD_LEN + text.n + PYS_TAG_LEN);
-    bool ok = aead != NULL && head != NULL && pys_random(nonce, PYS_IV_LEN);
 
-    if (ok) {
-        memcpy(head, key->raw, PYS_TICKET_NAME_LEN);
-        memcpy(head + PYS_TICKET_NAME_LEN, nonce, PYS_IV_LEN);
-        ok = pys_aead_seal(aead, nonce, pys_rd_of(head, HEAD_LEN), text,
-            pys_rd_of(NULL, 0), head + HEAD_LEN);
-    }
-    pys_aead_free(aead);
-    return ok;
+    if (t->aead == NULL || head == NULL || !pys_random(nonce, PYS_IV_LEN))
+        return false;
+    memcpy(head, t->key.raw, PYS_TICKET_NAME_LEN);
+    memcpy(head + PYS_TICKET_NAME_LEN, nonce, PYS_IV_LEN);
+    return pys_aead_seal(t->aead, nonce, pys_rd_of(head, HEAD_LEN), text,
+        pys_rd_of(NULL, 0), head + HEAD_LEN);
 }
 
 bool
 pys_ticket_seal(pys_ticket_keys *k, const pys_session *s, pys_buf *out)
 {
-    ticket_key key;
     pys_buf text;
-    bool first;
+    turn t;
     bool ok;
 
+    if (!turn_begin(k, NULL, SEALER, &t))
+        return false;
     pys_buf_init(&text, PYS_TICKET_MAX - HEAD_LEN - PYS_TAG_LEN);
-    ok = key_find(k, NULL, &key, &first) && pys_session_put(s, &text) &&
-        seal(&key, pys_rd_buf(&text), out);
+    ok = pys_session_put(s, &text) && seal(&t, pys_rd_buf(&text), out);
     pys_buf_wipe(&text);
-    pys_wipe(&key, sizeof(key));
+    turn_end(k, &t);
     return ok;
 }
 
 /* The serial form, or false if it is not authentic. */
 static bool
-unseal(const ticket_key *key, pys_rd ticket, pys_buf *text)
+unseal(const turn *t, pys_rd ticket, pys_buf *text)
 {
     pys_rd head = pys_rd_of(ticket.p, HEAD_LEN);
     pys_rd body = pys_rd_of(ticket.p + HEAD_LEN, ticket.n - HEAD_LEN);
-    pys_aead *aead = pys_aead_new(PYS_AES_256_GCM, key->aes, false);
-    bool ok = aead != NULL && pys_buf_reserve(text, body.n) &&
-        pys_aead_open(aead, ticket.p + PYS_TICKET_NAME_LEN, head, body,
-            pys_buf_tail(text), NULL);
 
-    if (ok)
-        pys_buf_added(text, body.n - PYS_TAG_LEN);
-    pys_aead_free(aead);
-    return ok;
+    if (t->aead == NULL || !pys_buf_reserve(text, body.n) ||
+        !pys_aead_open(t->aead, ticket.p + PYS_TICKET_NAME_LEN, head, body,
+            pys_buf_tail(text), NULL))
+        return false;
+    pys_buf_added(text, body.n - PYS_TAG_LEN);
+    return true;
 }
 
 pys_session *
 pys_ticket_open(pys_ticket_keys *k, pys_rd ticket, bool *old)
 {
     pys_session *s = NULL;
-    ticket_key key;
     pys_buf text;
-    bool first;
+    turn t;
 
     if (ticket.n < HEAD_LEN + PYS_TAG_LEN || ticket.n > PYS_TICKET_MAX ||
-        !key_find(k, ticket.p, &key, &first))
+        !turn_begin(k, ticket.p, OPENER, &t))
         return NULL;
     pys_buf_init(&text, PYS_TICKET_MAX);
-    if (unseal(&key, ticket, &text)) {
+    if (unseal(&t, ticket, &text)) {
         s = pys_session_take(pys_rd_buf(&text));
-        *old = !first;
+        *old = t.at != 0;
     }
     if (s == NULL)
         pys_fault_forget();
     pys_buf_wipe(&text);
-    pys_wipe(&key, sizeof(key));
+    turn_end(k, &t);
     return s;
 }
 

@@ -48,7 +48,8 @@ def _hash(core: Core) -> bool:
 
 
 def _aead(core: Core) -> bool:
-    raw = core.lib.pys_aead_new(crypto_core.AES_128_GCM, bytes(16), True)
+    lib = core.lib
+    raw = lib.pys_aead_new(crypto_core.AES_128_GCM, bytes(16), lib.PYS_SEALS)
     return _made(core, raw, core.lib.pys_aead_free)
 
 

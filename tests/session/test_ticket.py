@@ -181,6 +181,38 @@ def test_ticket_keys_rotate_and_say_when_a_ticket_is_old() -> None:
 
 
 @clause("TKT-1")
+def test_ticket_keys_that_were_used_are_not_used_after_others_are_set() -> (
+    None
+):
+    made = session(**FULL13)
+    keys = new_keys(ONE, TWO)
+    before = [seal(new_keys(one), made) for one in (ONE, TWO)]
+    for ticket in (*before, seal(keys, made)):
+        assert opens(keys, ticket)
+
+    # The names stay, what is sealed with is another.
+    changed = [one[:NAME] + THREE[NAME:] for one in (ONE, TWO)]
+    assert set_keys(keys, *changed)
+
+    assert not any(opens(keys, ticket) for ticket in before)
+    assert opens(new_keys(changed[0]), seal(keys, made))
+    for one in changed:
+        assert opens(keys, seal(new_keys(one), made))
+
+
+@clause("TKT-1")
+def test_ticket_keys_seal_and_open_again_after_a_forged_ticket() -> None:
+    keys = new_keys(ONE)
+    made = session(**FULL12)
+    for _ in range(3):
+        ticket = seal(keys, made)
+        forged = ticket[:-1] + bytes([ticket[-1] ^ 1])
+        assert opens(keys, ticket)
+        assert not opens(keys, forged)
+        assert opens(new_keys(ONE), ticket)
+
+
+@clause("TKT-1")
 def test_ticket_keys_count_in_every_byte() -> None:
     ticket = seal(new_keys(ONE), session(**FULL13))
 
@@ -231,8 +263,21 @@ def test_ticket_without_memory_is_none_and_harms_nothing() -> None:
         lib.pys_test_forget_certs()
         return opens(keys, ticket)
 
-    assert fails_at_each_allocation(lambda: seal(keys, made) != b"") > 1
-    assert fails_at_each_allocation(open_anew) > 3
+    def seal_first() -> bool:
+        return seal(waiting.pop(), made) != b""
+
+    def open_first() -> bool:
+        lib.pys_test_forget_certs()
+        return opens(waiting.pop(), ticket)
+
+    waiting = [new_keys(ONE) for _ in range(60)]
+    seals = fails_at_each_allocation(lambda: seal(keys, made) != b"")
+    assert seals > 1
+    assert fails_at_each_allocation(seal_first) > seals
+    assert opens(keys, ticket)
+    opened = fails_at_each_allocation(open_anew)
+    assert opened > 3
+    assert fails_at_each_allocation(open_first) > opened
     assert fails_at_each_allocation(fresh_keys) > 1
     assert fails_at_each_allocation(lambda: set_keys(keys, ONE, TWO)) > 1
     assert first_key(keys) == ONE
