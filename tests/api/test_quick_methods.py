@@ -127,7 +127,10 @@ def test_package_works_without_the_methods_in_c() -> None:
     files = [
         f"tests/api/test_{name}.py"
         for name in (
+            "ex_data",
             "quick_methods",
+            "quick_session",
+            "session_object",
             "ssl_do_handshake",
             "ssl_get_error",
             "ssl_quick",
