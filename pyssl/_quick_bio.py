@@ -106,6 +106,18 @@ class Bio:
             raise RuntimeError("it is there already")
         self._c = owner
 
+    def _usable(self) -> None:
+        """Refuse a BIO that the user gave up, but for who is inside."""
+        if self._refs <= 0:
+            self._usable_inside()
+
+    def _source(self) -> Any:
+        """Give the C object; it lives while the caller mentions it."""
+        c = self._c
+        if c is None:
+            raise ValueError("this BIO was freed")
+        return c
+
     # ---- counting ----------------------------------------------------------
 
     def _hold(self) -> None:
@@ -154,7 +166,80 @@ class Bio:
         self._dying = self._dying or last
         return last
 
+    # ---- the calls ---------------------------------------------------------
+
+    def free(self) -> int:
+        """Give up one reference; at the last one, destroy the BIO.
+
+        An SSL or a chain that keeps the BIO goes on using it.
+
+        Returns:
+            1, or what the BIO's callback answered if that was <= 0: then
+            the BIO stays, with its reference.
+
+        Errors:
+            ValueError: no reference is left.
+
+        Source: BIO_free(3) RETURN VALUES.
+        """
+        return self._free()
+
+    def pending(self) -> int:
+        """Give the bytes that can be read."""
+        return self._pending()
+
+    def read(self, buf: Any, n: int | None = None) -> int:
+        """Read into a buffer.
+
+        Args:
+            buf: writable, C-contiguous bytes-like object.
+            n: most bytes to read; the size of the buffer if not given.
+
+        Returns:
+            Bytes read, maybe fewer than asked; 0 for n <= 0; else 0 or -1:
+            see `should_retry`; -2: the type does not read.
+
+        Errors:
+            BIO_R_UNINITIALIZED, BIO_R_UNSUPPORTED_METHOD in the queue; an
+            exception of an operation in Python is passed on.
+
+        Source: BIO_read(3) RETURN VALUES.
+        """
+        return self._read(buf, n)
+
+    def write(self, data: Any, n: int | None = None) -> int:
+        """Write from a buffer.
+
+        Args:
+            data: C-contiguous bytes-like object.
+            n: bytes to write; all of the buffer if not given.
+
+        Returns:
+            Bytes written, maybe fewer than given; else as `read`.
+
+        Errors:
+            As `read`; BIO_R_WRITE_TO_READ_ONLY_BIO, BIO_R_BROKEN_PIPE.
+
+        Source: BIO_write(3) RETURN VALUES.
+        """
+        return self._write(data, n)
+
     # ---- left to BIO -------------------------------------------------------
+
+    def _free(self) -> int:
+        raise NotImplementedError
+
+    def _pending(self) -> int:
+        raise NotImplementedError
+
+    def _read(self, buf: Any, n: int | None) -> int:
+        raise NotImplementedError
+
+    def _usable_inside(self) -> None:
+        raise NotImplementedError
+
+    def _write(self, data: Any, n: int | None) -> int:
+        raise NotImplementedError
 
     def _make(self, method: Any) -> None:
         raise NotImplementedError

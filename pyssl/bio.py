@@ -102,20 +102,8 @@ class BIO(BioKinds):
         self._add_user()
         return 1
 
-    def free(self) -> int:
-        """Give up one reference; at the last one, destroy the BIO.
-
-        An SSL or a chain that keeps the BIO goes on using it.
-
-        Returns:
-            1, or what the BIO's callback answered if that was <= 0: then
-            the BIO stays, with its reference.
-
-        Errors:
-            ValueError: no reference is left.
-
-        Source: BIO_free(3) RETURN VALUES.
-        """
+    def _free(self) -> int:
+        """As `free`, in all its cases."""
         self._usable()
         return self._drop_user()
 
@@ -240,23 +228,8 @@ class BIO(BioKinds):
 
     # ---- BIO_read(3) ---------------------------------------------------
 
-    def read(self, buf: Any, n: int | None = None) -> int:
-        """Read into a buffer.
-
-        Args:
-            buf: writable, C-contiguous bytes-like object.
-            n: most bytes to read; the size of the buffer if not given.
-
-        Returns:
-            Bytes read, maybe fewer than asked; 0 for n <= 0; else 0 or -1:
-            see `should_retry`; -2: the type does not read.
-
-        Errors:
-            BIO_R_UNINITIALIZED, BIO_R_UNSUPPORTED_METHOD in the queue; an
-            exception of an operation in Python is passed on.
-
-        Source: BIO_read(3) RETURN VALUES.
-        """
+    def _read(self, buf: Any, n: int | None) -> int:
+        """As `read`, in all its cases."""
         self._usable()
         out = room(buf)
         n = _length(n, len(out))
@@ -276,21 +249,8 @@ class BIO(BioKinds):
             ffi.memmove(out, data, len(data))
         return ret
 
-    def write(self, data: Any, n: int | None = None) -> int:
-        """Write from a buffer.
-
-        Args:
-            data: C-contiguous bytes-like object.
-            n: bytes to write; all of the buffer if not given.
-
-        Returns:
-            Bytes written, maybe fewer than given; else as `read`.
-
-        Errors:
-            As `read`; BIO_R_WRITE_TO_READ_ONLY_BIO, BIO_R_BROKEN_PIPE.
-
-        Source: BIO_write(3) RETURN VALUES.
-        """
+    def _write(self, data: Any, n: int | None) -> int:
+        """As `write`, in all its cases."""
         self._usable()
         given = source(data)
         n = _length(n, len(given))
@@ -379,6 +339,8 @@ def BIO_new(method: BIO_METHOD) -> BIO | None:
 
     Source: BIO_new(3).
     """
+    if not isinstance(method, BIO_METHOD) or method._create is None:
+        return BIO(method)
     bio: BIO = BIO.__new__(BIO)
     return bio if bio._begin(method) else None
 

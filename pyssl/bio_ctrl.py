@@ -138,8 +138,8 @@ class BioCommands(BioState):
         """Give the close flag."""
         return self.ctrl(BIO_CTRL_GET_CLOSE)
 
-    def pending(self) -> int:
-        """Give the bytes that can be read."""
+    def _pending(self) -> int:
+        """As `pending`, in all its cases."""
         return self.ctrl(BIO_CTRL_PENDING)
 
     def wpending(self) -> int:

@@ -161,15 +161,13 @@ class BioLife(Owner, Bio):
 
     # ---- life ----------------------------------------------------------
 
-    def _usable(self) -> None:
-        """Refuse a BIO that the user gave up.
+    def _usable_inside(self) -> None:
+        """Refuse a BIO that the user gave up, but for who is inside.
 
         While the core works with a BIO in this thread, its operations and
         callbacks, and those of the BIOs before it in the chain, may use it
         all the same.
         """
-        if self._refs > 0:
-            return
         me = get_ident()
         bio: BioLife | None = self
         while bio is not None:
@@ -177,13 +175,6 @@ class BioLife(Owner, Bio):
                 return
             bio = bio._before()
         raise ValueError("this BIO was freed")
-
-    def _source(self) -> Any:
-        """Give the C object; it lives while the caller mentions it."""
-        c = self._c
-        if c is None:
-            raise ValueError("this BIO was freed")
-        return c
 
     def _release(self) -> None:
         """End a hold; an exception of the destruction is parked."""

@@ -4,60 +4,26 @@
  * (bio_life.py). The core's object is freed with the BIO, not before the
  * collector has let everybody who points to it hear of the end.
  */
-#include "quick/quick.h"
+#include "quick/bio.h"
 
 #include <structmember.h>
 
-/* What Python keeps here, None or NULL for nothing. */
-enum part {
-    METHOD,
-    MIRROR,
-    NEXT,
-    PREV,
-    VIEWS,
-    INSIDE,
-    CALLBACK,
-    CALLBACK_EX,
-    CALLBACK_ARG,
-    DATA,
-    EX,
-    KEEP,
-    PARKED,
-    N_PARTS
-};
-
-typedef struct quick_bio {
-    PyObject ob_base;
-    PyObject *owner; /* cffi's object that owns core; NULL: this one does */
-    pys_bio *core;   /* NULL: never made, or freed */
-    PyObject *part[N_PARTS];
-    Py_ssize_t refs;  /* of the user */
-    Py_ssize_t holds; /* of others */
-    long init;
-    long shutdown;
-    int epoch;
-    char native;
-    char plain; /* native, and nobody's callback is called */
-    char duplex;
-    char dying;
-} quick_bio;
-
-#define AT(field) (Py_ssize_t) offsetof(quick_bio, field)
+#define AT(field) (Py_ssize_t) offsetof(pys_quick_bio, field)
 
 static PyMemberDef members[] = {
-    {"_method", T_OBJECT, AT(part[METHOD]), 0, NULL},
-    {"_mirror", T_OBJECT, AT(part[MIRROR]), 0, NULL},
-    {"_next", T_OBJECT, AT(part[NEXT]), 0, NULL},
-    {"_prev", T_OBJECT, AT(part[PREV]), 0, NULL},
-    {"_views", T_OBJECT, AT(part[VIEWS]), 0, NULL},
-    {"_inside", T_OBJECT, AT(part[INSIDE]), 0, NULL},
-    {"_callback", T_OBJECT, AT(part[CALLBACK]), 0, NULL},
-    {"_callback_ex", T_OBJECT, AT(part[CALLBACK_EX]), 0, NULL},
-    {"_callback_arg", T_OBJECT, AT(part[CALLBACK_ARG]), 0, NULL},
-    {"_data", T_OBJECT, AT(part[DATA]), 0, NULL},
-    {"_ex", T_OBJECT, AT(part[EX]), 0, NULL},
-    {"_keep", T_OBJECT, AT(part[KEEP]), 0, NULL},
-    {"_parked", T_OBJECT, AT(part[PARKED]), 0, NULL},
+    {"_method", T_OBJECT, AT(part[PYS_OF_BIO_METHOD]), 0, NULL},
+    {"_mirror", T_OBJECT, AT(part[PYS_OF_BIO_MIRROR]), 0, NULL},
+    {"_next", T_OBJECT, AT(part[PYS_OF_BIO_NEXT]), 0, NULL},
+    {"_prev", T_OBJECT, AT(part[PYS_OF_BIO_PREV]), 0, NULL},
+    {"_views", T_OBJECT, AT(part[PYS_OF_BIO_VIEWS]), 0, NULL},
+    {"_inside", T_OBJECT, AT(part[PYS_OF_BIO_INSIDE]), 0, NULL},
+    {"_callback", T_OBJECT, AT(part[PYS_OF_BIO_CALLBACK]), 0, NULL},
+    {"_callback_ex", T_OBJECT, AT(part[PYS_OF_BIO_CALLBACK_EX]), 0, NULL},
+    {"_callback_arg", T_OBJECT, AT(part[PYS_OF_BIO_CALLBACK_ARG]), 0, NULL},
+    {"_data", T_OBJECT, AT(part[PYS_OF_BIO_DATA]), 0, NULL},
+    {"_ex", T_OBJECT, AT(part[PYS_OF_BIO_EX]), 0, NULL},
+    {"_keep", T_OBJECT, AT(part[PYS_OF_BIO_KEEP]), 0, NULL},
+    {"_parked", T_OBJECT, AT(part[PYS_OF_BIO_PARKED]), 0, NULL},
     {"_refs", T_PYSSIZET, AT(refs), 0, NULL},
     {"_holds", T_PYSSIZET, AT(holds), 0, NULL},
     {"_epoch", T_INT, AT(epoch), 0, NULL},
@@ -109,24 +75,24 @@ PyType_Spec pys_quick_method_spec = {
     .slots = method_slots,
 };
 
-static bool
-has(const quick_bio *self, enum part which)
-{
-    return self->part[which] != NULL && self->part[which] != Py_None;
-}
-
 /* ---- the C object ------------------------------------------------------ */
 
 static void
-let_core_go(quick_bio *self)
+let_core_go(pys_quick_bio *self)
 {
     PyObject *owner = self->owner;
     pys_bio *core = self->core;
 
     self->owner = NULL;
     self->core = NULL;
-    if (owner == NULL)
+    if (owner == NULL && self->duplex) {
+        PyThreadState *state = PyEval_SaveThread();
+
+        pys_bio_free(core); /* closing may wait */
+        PyEval_RestoreThread(state);
+    } else if (owner == NULL) {
         pys_bio_free(core);
+    }
     Py_XDECREF(owner);
 }
 
@@ -137,7 +103,7 @@ let_core_go(quick_bio *self)
 static PyObject *
 owned(PyObject *op)
 {
-    quick_bio *self = (quick_bio *)op;
+    pys_quick_bio *self = (pys_quick_bio *)op;
     PyObject *bare, *owner, *none;
     pys_bio *core = self->core;
 
@@ -163,7 +129,7 @@ owned(PyObject *op)
 static PyObject *
 bio_get_c(PyObject *op, void *closure)
 {
-    quick_bio *self = (quick_bio *)op;
+    pys_quick_bio *self = (pys_quick_bio *)op;
 
     (void)closure;
     if (self->owner == NULL && self->core != NULL) {
@@ -188,8 +154,21 @@ bio_set_c(PyObject *op, PyObject *value, void *closure)
         PyErr_SetString(PyExc_TypeError, "None is what lets go of it");
         return -1;
     }
-    let_core_go((quick_bio *)op);
+    let_core_go((pys_quick_bio *)op);
     return 0;
+}
+
+static PyObject *
+bio_source(PyObject *op, PyObject *none)
+{
+    PyObject *c = bio_get_c(op, NULL);
+
+    (void)none;
+    if (c != Py_None)
+        return c;
+    Py_DECREF(c);
+    PyErr_SetString(PyExc_ValueError, "this BIO was freed");
+    return NULL;
 }
 
 static PyGetSetDef computed[] = {
@@ -201,7 +180,7 @@ static PyGetSetDef computed[] = {
 static PyObject *
 bio_adopt(PyObject *op, PyObject *args)
 {
-    quick_bio *self = (quick_bio *)op;
+    pys_quick_bio *self = (pys_quick_bio *)op;
     PyObject *owner, *address;
     void *core;
 
@@ -232,14 +211,24 @@ bio_new(PyTypeObject *type, PyObject *args, PyObject *named)
 }
 
 /* A BIO in use whose bytes move without a word to Python, or NULL. */
-static quick_bio *
+static pys_quick_bio *
 plain_of(PyObject *op)
 {
-    quick_bio *self = (quick_bio *)op;
+    pys_quick_bio *self = (pys_quick_bio *)op;
 
     if (!pys_quick_is_made_by(op, bio_new))
         return NULL;
     return self->plain && self->refs > 0 && self->core != NULL ? self : NULL;
+}
+
+/* Refuses a BIO that the user gave up, but for who is inside. */
+static PyObject *
+bio_usable(PyObject *op, PyObject *none)
+{
+    (void)none;
+    if (((pys_quick_bio *)op)->refs <= 0)
+        return pys_quick_call(op, "_usable_inside", "()");
+    Py_RETURN_NONE;
 }
 
 /* ---- counting ---------------------------------------------------------- */
@@ -248,13 +237,13 @@ static PyObject *
 bio_hold(PyObject *op, PyObject *none)
 {
     (void)none;
-    ((quick_bio *)op)->holds++;
+    ((pys_quick_bio *)op)->holds++;
     Py_RETURN_NONE;
 }
 
 /* Was that the last one who has it, and is the end not begun yet? */
 static PyObject *
-begin_end(quick_bio *self)
+begin_end(pys_quick_bio *self)
 {
     bool last = self->holds <= 0 && self->refs <= 0 && !self->dying;
 
@@ -266,13 +255,13 @@ static PyObject *
 bio_drop_hold(PyObject *op, PyObject *none)
 {
     (void)none;
-    ((quick_bio *)op)->holds--;
-    return begin_end((quick_bio *)op);
+    ((pys_quick_bio *)op)->holds--;
+    return begin_end((pys_quick_bio *)op);
 }
 
 /* false: an exception */
 static bool
-has_user(const quick_bio *self)
+has_user(const pys_quick_bio *self)
 {
     if (self->refs > 0)
         return true;
@@ -284,9 +273,9 @@ static PyObject *
 bio_add_user(PyObject *op, PyObject *none)
 {
     (void)none;
-    if (!has_user((quick_bio *)op))
+    if (!has_user((pys_quick_bio *)op))
         return NULL;
-    ((quick_bio *)op)->refs++;
+    ((pys_quick_bio *)op)->refs++;
     Py_RETURN_NONE;
 }
 
@@ -294,16 +283,16 @@ static PyObject *
 bio_end_user(PyObject *op, PyObject *none)
 {
     (void)none;
-    if (!has_user((quick_bio *)op))
+    if (!has_user((pys_quick_bio *)op))
         return NULL;
-    ((quick_bio *)op)->refs--;
-    return begin_end((quick_bio *)op);
+    ((pys_quick_bio *)op)->refs--;
+    return begin_end((pys_quick_bio *)op);
 }
 
 static PyObject *
 bio_count(PyObject *op, PyObject *none)
 {
-    const quick_bio *self = (quick_bio *)op;
+    const pys_quick_bio *self = (pys_quick_bio *)op;
 
     (void)none;
     return PyLong_FromSsize_t(self->refs + self->holds);
@@ -313,7 +302,7 @@ bool
 pys_quick_bio_hold(PyObject *first, PyObject *second, pys_bio **a, pys_bio **b,
     long epochs[2])
 {
-    quick_bio *one = plain_of(first), *two = plain_of(second);
+    pys_quick_bio *one = plain_of(first), *two = plain_of(second);
 
     if (one == NULL || two == NULL)
         return false;
@@ -329,7 +318,7 @@ pys_quick_bio_hold(PyObject *first, PyObject *second, pys_bio **a, pys_bio **b,
 bool
 pys_quick_bio_release(PyObject *first, PyObject *second)
 {
-    quick_bio *one, *two;
+    pys_quick_bio *one, *two;
 
     if (first == NULL || second == NULL || first == Py_None ||
         second == Py_None)
@@ -383,7 +372,7 @@ kind_of(PyObject *method)
 
 /* Makes what needs nobody but the core; false: an exception. */
 static bool
-begin_native(quick_bio *self, PyObject *method, int kind)
+begin_native(pys_quick_bio *self, PyObject *method, int kind)
 {
     PyObject *views = kind == PYS_BIO_PAIR ? PyList_New(0) : NULL;
     pys_bio *core;
@@ -397,8 +386,8 @@ begin_native(quick_bio *self, PyObject *method, int kind)
         return false;
     }
     Py_INCREF(method);
-    self->part[METHOD] = method;
-    self->part[VIEWS] = views;
+    self->part[PYS_OF_BIO_METHOD] = method;
+    self->part[PYS_OF_BIO_VIEWS] = views;
     self->core = core;
     self->native = self->plain = true;
     self->duplex = kind == PYS_BIO_SOCKET || kind == PYS_BIO_FD;
@@ -410,7 +399,7 @@ static int
 bio_init(PyObject *op, PyObject *args, PyObject *named)
 {
     static const char *const keys[] = {"method", NULL};
-    quick_bio *self = (quick_bio *)op;
+    pys_quick_bio *self = (pys_quick_bio *)op;
     PyObject *method, *made;
     int kind;
 
@@ -418,20 +407,20 @@ bio_init(PyObject *op, PyObject *args, PyObject *named)
             &method))
         return -1;
     kind = kind_of(method);
-    if (kind >= 0 && !pys_quick_watched && !has(self, METHOD))
+    if (kind >= 0 && !pys_quick_watched &&
+        !pys_quick_has(self, PYS_OF_BIO_METHOD))
         return begin_native(self, method, kind) ? 0 : -1;
     made = pys_quick_call(op, "_make", "(O)", method);
     Py_XDECREF(made);
     return made == NULL ? -1 : 0;
 }
 
+/* Does nobody hear of the end of a plain BIO, and is nothing cut by it? */
 static bool
-has_views(const quick_bio *self)
+is_quiet(const pys_quick_bio *self)
 {
-    PyObject *views = self->part[VIEWS];
-
-    return has(self, VIEWS) &&
-        !(PyList_Check(views) && PyList_Size(views) == 0);
+    return !pys_quick_has(self, PYS_OF_BIO_NEXT) &&
+        !pys_quick_has_views(self) && !pys_quick_watched;
 }
 
 /*
@@ -441,16 +430,15 @@ has_views(const quick_bio *self)
 static void
 bio_finalize(PyObject *op)
 {
-    quick_bio *self = (quick_bio *)op;
+    pys_quick_bio *self = (pys_quick_bio *)op;
     PyObject *type, *value, *trace, *done;
 
-    if (!has(self, METHOD) || self->dying)
+    if (!pys_quick_has(self, PYS_OF_BIO_METHOD) || self->dying)
         return;
     self->dying = true;
     self->refs = 0;
-    if (self->plain && !has(self, NEXT) && !has_views(self) &&
-        !pys_quick_watched)
-        return; /* nobody is to hear of it, nothing is cut */
+    if (self->plain && is_quiet(self))
+        return;
     PyErr_Fetch(&type, &value, &trace);
     done = pys_quick_call(op, "_collected", "()");
     if (done == NULL)
@@ -459,14 +447,50 @@ bio_finalize(PyObject *op)
     PyErr_Restore(type, value, trace);
 }
 
+static const char doc_free[] =
+    "free($self, /)\n--\n\n"
+    "Give up one reference; at the last one, destroy the BIO.\n"
+    "\n"
+    "An SSL or a chain that keeps the BIO goes on using it.\n"
+    "\n"
+    "Returns:\n"
+    "    1, or what the BIO's callback answered if that was <= 0: then\n"
+    "    the BIO stays, with its reference.\n"
+    "\n"
+    "Errors:\n"
+    "    ValueError: no reference is left.\n"
+    "\n"
+    "Source: BIO_free(3) RETURN VALUES.";
+
+static PyObject *
+bio_free(PyObject *op, PyObject *none)
+{
+    pys_quick_bio *self = (pys_quick_bio *)op;
+
+    (void)none;
+    if (self->refs > 1) {
+        self->refs--;
+    } else if (plain_of(op) != NULL && self->holds <= 0 && !self->dying &&
+        is_quiet(self)) {
+        self->dying = true;
+        self->refs = 0;
+        let_core_go(self);
+        Py_CLEAR(self->part[PYS_OF_BIO_KEEP]);
+        Py_CLEAR(self->part[PYS_OF_BIO_EX]);
+    } else {
+        return pys_quick_call(op, "_free", "()");
+    }
+    return PyLong_FromLong(1);
+}
+
 static int
 bio_traverse(PyObject *op, visitproc visit, void *arg)
 {
-    const quick_bio *self = (quick_bio *)op;
+    const pys_quick_bio *self = (pys_quick_bio *)op;
 
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(self->owner);
-    for (int i = 0; i < N_PARTS; i++)
+    for (int i = 0; i < PYS_N_OF_BIO; i++)
         Py_VISIT(self->part[i]);
     return 0;
 }
@@ -474,9 +498,9 @@ bio_traverse(PyObject *op, visitproc visit, void *arg)
 static int
 bio_clear(PyObject *op)
 {
-    quick_bio *self = (quick_bio *)op;
+    pys_quick_bio *self = (pys_quick_bio *)op;
 
-    for (int i = 0; i < N_PARTS; i++)
+    for (int i = 0; i < PYS_N_OF_BIO; i++)
         Py_CLEAR(self->part[i]);
     return 0;
 }
@@ -488,13 +512,25 @@ bio_dealloc(PyObject *op)
     freefunc give_back = (freefunc)PyType_GetSlot(type, Py_tp_free);
 
     PyObject_GC_UnTrack(op);
-    let_core_go((quick_bio *)op);
+    let_core_go((pys_quick_bio *)op);
     (void)bio_clear(op);
     give_back(op);
     Py_DECREF(type);
 }
 
+/* What takes its arguments as they lie there. */
+#define FAST(function) (PyCFunction)(void (*)(void)) function
+
 static PyMethodDef methods[] = {
+    {"read", FAST(pys_quick_bio_read), PYS_FASTCALL | METH_KEYWORDS,
+        pys_quick_doc_bio_read},
+    {"write", FAST(pys_quick_bio_write), PYS_FASTCALL | METH_KEYWORDS,
+        pys_quick_doc_bio_write},
+    {"pending", pys_quick_bio_pending, METH_NOARGS,
+        "pending($self, /)\n--\n\nGive the bytes that can be read."},
+    {"free", bio_free, METH_NOARGS, doc_free},
+    {"_usable", bio_usable, METH_NOARGS, NULL},
+    {"_source", bio_source, METH_NOARGS, NULL},
     {"_adopt", bio_adopt, METH_VARARGS, NULL},
     {"_hold", bio_hold, METH_NOARGS, NULL},
     {"_drop_hold", bio_drop_hold, METH_NOARGS, NULL},
@@ -520,7 +556,7 @@ static PyType_Slot slots[] = {
 
 PyType_Spec pys_quick_bio_spec = {
     .name = "pyssl._quick.Bio",
-    .basicsize = sizeof(quick_bio),
+    .basicsize = sizeof(pys_quick_bio),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .slots = slots,
 };

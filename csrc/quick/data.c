@@ -113,15 +113,10 @@ static const pys_quick_form write_form = {"O|O:write", {"data", "num", NULL}};
 /* PyObject_AsReadBuffer and its like: see quick.h. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
-typedef struct span {
-    uint8_t *p;
-    size_t n;
-} span;
-
 static bool
-span_is(span *s, const void *p, Py_ssize_t n)
+span_is(pys_quick_span *s, const void *p, Py_ssize_t n)
 {
-    *s = (span){.p = (uint8_t *)p, .n = (size_t)n};
+    *s = (pys_quick_span){.p = (uint8_t *)p, .n = (size_t)n};
     return true;
 }
 
@@ -135,7 +130,7 @@ span_failed(void)
 
 /* Where to read into: the usual objects, which run no code to say so. */
 static bool
-room_of(PyObject *buf, span *s)
+room_of(PyObject *buf, pys_quick_span *s)
 {
     void *p = NULL;
     Py_ssize_t n = 0;
@@ -151,7 +146,7 @@ room_of(PyObject *buf, span *s)
 
 /* What to write, of such objects. */
 static bool
-text_of(PyObject *data, span *s)
+text_of(PyObject *data, pys_quick_span *s)
 {
     const void *p = NULL;
     Py_ssize_t n = 0;
@@ -169,15 +164,14 @@ text_of(PyObject *data, span *s)
 
 /* ---- the calls --------------------------------------------------------- */
 
-/* A buffer of a read, or of a write, if it is a usual one. */
-static bool
-span_of(PyObject *buf, int writing, span *s)
+bool
+pys_quick_span_of(PyObject *buf, int writing, pys_quick_span *s)
 {
     return writing ? text_of(buf, s) : room_of(buf, s);
 }
 
 static long
-work(pys_conn *core, int writing, span s, size_t most)
+work(pys_conn *core, int writing, pys_quick_span s, size_t most)
 {
     if (!writing)
         return pys_quick_read(core, s.p, s.n, most);
@@ -205,7 +199,7 @@ work_apart(pys_quick_conn *self, int writing, PyObject *buf, PyObject *num,
     long *n)
 {
     PyObject *kept = keep(buf), *owner;
-    span s;
+    pys_quick_span s;
 
     if (kept == NULL)
         return false;
@@ -215,7 +209,8 @@ work_apart(pys_quick_conn *self, int writing, PyObject *buf, PyObject *num,
         return false;
     }
     *n = 0;
-    if (span_of(buf, writing, &s) && may_try(self, writing, num, &s.n)) {
+    if (pys_quick_span_of(buf, writing, &s) &&
+        may_try(self, writing, num, &s.n)) {
         pys_conn *core = self->core;
         PyThreadState *state = PyEval_SaveThread();
 
@@ -232,10 +227,11 @@ static bool
 try_quick(pys_quick_conn *self, int writing, PyObject *buf, PyObject *num,
     long *n)
 {
-    span s;
+    pys_quick_span s;
 
     *n = 0;
-    if (span_of(buf, writing, &s) && may_try(self, writing, num, &s.n))
+    if (pys_quick_span_of(buf, writing, &s) &&
+        may_try(self, writing, num, &s.n))
         *n = work(self->core, writing, s, BRIEF);
     return *n != PYS_QUICK_LATER || work_apart(self, writing, buf, num, n);
 }

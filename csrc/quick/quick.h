@@ -192,6 +192,15 @@ PYS_MUST bool pys_quick_arguments(PyObject *const *args, Py_ssize_t n,
     PyObject *names, const pys_quick_form *form, PyObject **first,
     PyObject **second);
 
+/* Where bytes are, until Python runs again. */
+typedef struct pys_quick_span {
+    uint8_t *p;
+    size_t n;
+} pys_quick_span;
+
+/* A buffer to read into, or to write; false: it is none of the usual. */
+PYS_MUST bool pys_quick_span_of(PyObject *buf, int writing, pys_quick_span *s);
+
 PyObject *pys_quick_read_call(PyObject *self, PyObject *const *args,
     Py_ssize_t n, PyObject *names);
 PyObject *pys_quick_write_call(PyObject *self, PyObject *const *args,

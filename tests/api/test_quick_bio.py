@@ -23,14 +23,25 @@ def test_stand_in_has_all_that_the_type_has(name: str) -> None:
     assert set(vars(mine)) - set(vars(theirs)) <= {"__new__", "__init__"}
     assert more <= {
         *("__slots__", "__annotations__", "_begin_end", "_check_user"),
-        *("_collected", "_make", "__static_attributes__"),
-        *("__firstlineno__", "__annotate_func__", "__annotations_cache__"),
+        *("_collected", "_free", "_make", "_pending", "_read", "_write"),
+        *("_usable_inside", "__static_attributes__", "__firstlineno__"),
+        *("__annotate_func__", "__annotations_cache__"),
     }
     assert inspect.getdoc(mine) == inspect.getdoc(theirs)
+    for call in ("read", "write", "pending", "free") if name == "Bio" else ():
+        quick, other = getattr(mine, call), getattr(theirs, call)
+        assert inspect.getdoc(quick) == inspect.getdoc(other)
+        assert list(inspect.signature(quick).parameters) == list(
+            inspect.signature(other).parameters
+        )
 
 
+@needs_c
 def test_a_bio_says_what_it_is_made_of() -> None:
     assert list(inspect.signature(p.BIO).parameters) == ["method"]
+
+
+def test_a_bio_is_made_of_a_type() -> None:
     assert p.BIO(method=p.BIO_s_mem()).write(b"x") == 1
     for bad in ((), (None,), (1,), (p.BIO_METHOD,), (p.BIO_s_mem(), 1)):
         with pytest.raises(TypeError):
@@ -116,3 +127,149 @@ def test_threads_that_ask_at_once_get_the_same_c_object() -> None:
             thread.join(60)
         assert len(found) == 3
         assert all(one is bio._c for one in found)
+
+
+# ---- read, write, pending, free ---------------------------------------------
+
+
+def pair() -> tuple[Any, Any]:
+    one, other = p.BIO_new_bio_pair(70_000, 70_000)
+    return one, other
+
+
+def mem() -> tuple[Any, Any]:
+    bio = p.BIO(p.BIO_s_mem())
+    return bio, bio
+
+
+KINDS = [pytest.param(mem, id="mem"), pytest.param(pair, id="pair")]
+
+
+@pytest.mark.parametrize("make", KINDS)
+@pytest.mark.parametrize("size", [1, 100, 32768, 32769, 65_000])
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_bytes_of_all_sizes_come_out_as_they_went_in(
+    make: Any, size: int, kind: Any
+) -> None:
+    here, there = make()
+    data = bytes(i % 251 for i in range(size))
+    for n in (None, size):
+        assert here.write(data=kind(data), n=n) == size
+        assert there.pending() == size
+        buf = bytearray(size + 5)
+        into = memoryview(buf) if kind is memoryview else buf
+        assert there.read(buf=into, n=n) == size
+        assert buf == data + bytes(5)
+        assert there.pending() == 0
+    assert here.number_written() == there.number_read() == 2 * size
+
+
+@needs_c
+@pytest.mark.parametrize("make", KINDS)
+def test_usual_calls_are_not_left_to_python(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = make()
+    for name in ("_read", "_write", "_pending", "_owned"):
+        monkeypatch.setattr(p.BIO, name, None)
+    for form in (bytes, bytearray, memoryview):
+        assert p.BIO_write(here, form(b"data"), 3) == 3
+        assert p.BIO_pending(there) == p.BIO_ctrl_pending(there) == 3
+        assert p.BIO_read(there, bytearray(9)) == 3
+        assert p.BIO_read(there, bytearray(9)) == -1
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_unusual_calls_say_what_python_says(make: Any) -> None:
+    here, there = make()
+    assert here.write(b"abcdef") == 6
+    for n in (0, -1, -(1 << 70)):
+        assert there.read(bytearray(4), n) == here.write(b"x", n) == 0
+    for n in (5, 1 << 70):
+        with pytest.raises(ValueError, match="4 bytes"):
+            there.read(bytearray(4), n)
+        with pytest.raises(ValueError, match="4 bytes"):
+            here.write(b"1234", n)
+    for bad in (None, 1, "text", memoryview(b"12345")[::2]):
+        with pytest.raises((TypeError, BufferError)):
+            there.read(bad)
+        with pytest.raises(TypeError):
+            here.write(bad)
+    for call in (
+        there.read,
+        lambda: there.read(bytearray(1), 1.0),
+        lambda: there.read(bytearray(1), size=1),
+        lambda: there.read(b"bytes"),
+        lambda: here.write(b"x", 1, 1),
+        lambda: there.pending(1),
+        lambda: there.free(1),
+    ):
+        with pytest.raises(TypeError):
+            call()
+    assert there.read(bytearray(4), True) == 1
+    assert there.pending() == 5
+
+
+@pytest.mark.parametrize("name", ["read", "write", "pending", "free"])
+@pytest.mark.parametrize("bad", [None, 1, object(), p.BIO_s_mem()])
+def test_methods_of_a_bio_take_no_other_object(name: str, bad: Any) -> None:
+    arguments = [bytearray(1)] if name in {"read", "write"} else []
+    with pytest.raises((TypeError, AttributeError)):
+        getattr(p.BIO, name)(bad, *arguments)
+
+
+@clause("MEM-5")
+def test_reasons_of_quick_calls_are_in_the_queue() -> None:
+    view = p.BIO_new_mem_buf(b"abc")
+    assert view is not None
+    p.ERR_clear_error()
+    assert view.write(b"x") == -1
+    assert p.ERR_GET_REASON(p.ERR_get_error()) == 126
+    assert view.read(bytearray(9)) == 3
+    assert view.read(bytearray(9)) == 0
+    assert p.ERR_get_error() == 0
+    here, there = pair()
+    there.shutdown_wr()
+    here.destroy_bio_pair()
+    assert here.write(b"x") == -1
+    assert p.ERR_get_error() != 0
+    view.free()
+    for call in (
+        lambda: view.read(bytearray(1)),
+        lambda: view.write(b"x"),
+        view.pending,
+        view.free,
+    ):
+        with pytest.raises(ValueError, match="freed"):
+            call()
+
+
+@clause("PAIR-14")
+def test_quick_calls_of_a_pair_make_its_views_invalid() -> None:
+    here, there = pair()
+    here.write(b"abc")
+    for call in (
+        lambda: there.read(bytearray(1)),
+        lambda: there.write(b"x"),
+        there.free,
+    ):
+        n, view = there.nread0()
+        assert n > 0
+        assert there.pending() == n
+        assert bytes(view[:1]) in {b"a", b"b"}
+        assert call() == 1
+        with pytest.raises(ValueError, match="released"):
+            bytes(view)
+
+
+@clause("BIO-1", "BIO-2")
+def test_the_end_of_a_bio_lets_go_of_what_it_kept() -> None:
+    data = bytearray(b"abc")
+    bio: Any = p.BIO_new_mem_buf(data)
+    bio.up_ref()
+    assert bio.free() == 1
+    with pytest.raises(BufferError):
+        data.append(1)
+    assert bio.free() == 1
+    data.append(1)
+    assert bio._c is None

@@ -1,0 +1,153 @@
+/*
+ * BIO_read(3) and BIO_write(3) of memory BIOs and pairs, which never wait:
+ * under the GIL while there are few bytes.
+ */
+#include "bio/bio.h"
+#include "quick/bio.h"
+
+/* Most bytes to move while no other thread of Python runs. */
+enum { MOST = 32 * 1024 };
+
+const char pys_quick_doc_bio_read[] =
+    "read($self, /, buf, n=None)\n--\n\n"
+    "Read into a buffer.\n"
+    "\n"
+    "Args:\n"
+    "    buf: writable, C-contiguous bytes-like object.\n"
+    "    n: most bytes to read; the size of the buffer if not given.\n"
+    "\n"
+    "Returns:\n"
+    "    Bytes read, maybe fewer than asked; 0 for n <= 0; else 0 or -1:\n"
+    "    see `should_retry`; -2: the type does not read.\n"
+    "\n"
+    "Errors:\n"
+    "    BIO_R_UNINITIALIZED, BIO_R_UNSUPPORTED_METHOD in the queue; an\n"
+    "    exception of an operation in Python is passed on.\n"
+    "\n"
+    "Source: BIO_read(3) RETURN VALUES.";
+
+const char pys_quick_doc_bio_write[] =
+    "write($self, /, data, n=None)\n--\n\n"
+    "Write from a buffer.\n"
+    "\n"
+    "Args:\n"
+    "    data: C-contiguous bytes-like object.\n"
+    "    n: bytes to write; all of the buffer if not given.\n"
+    "\n"
+    "Returns:\n"
+    "    Bytes written, maybe fewer than given; else as `read`.\n"
+    "\n"
+    "Errors:\n"
+    "    As `read`; BIO_R_WRITE_TO_READ_ONLY_BIO, BIO_R_BROKEN_PIPE.\n"
+    "\n"
+    "Source: BIO_write(3) RETURN VALUES.";
+
+static const pys_quick_form read_form = {"O|O:read", {"buf", "n", NULL}};
+static const pys_quick_form write_form = {"O|O:write", {"data", "n", NULL}};
+
+/* The core's object, if nobody is to hear of what it does, or NULL. */
+static pys_bio *
+quick_core(const pys_quick_bio *self)
+{
+    bool quick = self->plain && self->refs > 0 && self->core != NULL &&
+        !pys_quick_has_views(self) && pys_bio_is_quick(self->core);
+
+    return quick ? self->core : NULL;
+}
+
+/* How many of the size bytes of a buffer; 0: that is Python's to say. */
+static size_t
+how_many(PyObject *num, size_t size)
+{
+    long n;
+
+    if (num == Py_None)
+        return size;
+    n = PyLong_CheckExact(num) ? PyLong_AsLong(num) : -1;
+    if (n >= 0 && (size_t)n <= size)
+        return (size_t)n;
+    PyErr_Clear();
+    return 0;
+}
+
+/*
+ * False: nothing was done. All that lies in a memory BIO may move when it is
+ * written to.
+ */
+static bool
+try_quick(const pys_quick_bio *self, int writing, PyObject *buf, PyObject *num,
+    long *ret)
+{
+    pys_bio *core = quick_core(self);
+    pys_quick_span s;
+    size_t n;
+
+    if (core == NULL || !pys_quick_span_of(buf, writing, &s))
+        return false;
+    n = how_many(num, s.n);
+    if (n == 0 || (writing && n > MOST) ||
+        pys_bio_ctrl(core, PYS_CTRL_PENDING, 0) > MOST)
+        return false;
+    *ret = writing ? pys_bio_write(core, s.p, n) : pys_bio_read(core, s.p, n);
+    return true;
+}
+
+/* Puts the reason of a failure into the queue, if there is one. */
+static PyObject *
+result_of(PyObject *op, int writing, long ret)
+{
+    const pys_quick_bio *self = (pys_quick_bio *)op;
+
+    if (ret <= 0 && pys_bio_fault(self->core, writing) != 0) {
+        PyObject *done = pys_quick_call(op, "_fault", "(i)", writing);
+
+        if (done == NULL)
+            return NULL;
+        Py_DECREF(done);
+    }
+    return PyLong_FromLong(ret);
+}
+
+PyObject *
+pys_quick_bio_read(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
+    PyObject *names)
+{
+    PyObject *buf = NULL, *num = Py_None;
+    long ret;
+
+    if (n_args == 1 && names == NULL)
+        buf = args[0];
+    else if (!pys_quick_arguments(args, n_args, names, &read_form, &buf, &num))
+        return NULL;
+    if (try_quick((pys_quick_bio *)op, 0, buf, num, &ret))
+        return result_of(op, 0, ret);
+    return pys_quick_call(op, "_read", "(OO)", buf, num);
+}
+
+PyObject *
+pys_quick_bio_write(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
+    PyObject *names)
+{
+    PyObject *data = NULL, *num = Py_None;
+    long ret;
+
+    if (n_args == 1 && names == NULL)
+        data = args[0];
+    else if (!pys_quick_arguments(args, n_args, names, &write_form, &data,
+                 &num))
+        return NULL;
+    if (try_quick((pys_quick_bio *)op, 1, data, num, &ret))
+        return result_of(op, 1, ret);
+    return pys_quick_call(op, "_write", "(OO)", data, num);
+}
+
+PyObject *
+pys_quick_bio_pending(PyObject *op, PyObject *none)
+{
+    pys_bio *core = quick_core((pys_quick_bio *)op);
+
+    (void)none;
+    if (core == NULL)
+        return pys_quick_call(op, "_pending", "()");
+    return PyLong_FromLong(pys_bio_ctrl(core, PYS_CTRL_PENDING, 0));
+}
