@@ -61,6 +61,7 @@ class Ctx:
         "_copied",
         "_for_role",
         "_hooks",
+        "_remove_session",
         "_settings",
         "_tells",
         "live_asks",
@@ -70,6 +71,7 @@ class Ctx:
     _copied: Any  # the callbacks that a connection takes along
     _for_role: int  # of its method
     _hooks: Any
+    _remove_session: Any  # who hears of sessions that are given up
     _settings: Any  # the snapshot, None once it was freed
     _tells: bool  # somebody is to be told of events
     live_asks: int  # what it is asked itself, as PYS_ASKS bits

@@ -47,16 +47,16 @@ class SessionCalls(Identities, Ctx):
         "_get_session",
         "_kept_cache",
         "_new_session",
-        "_remove_session",
         "_ticket_key",
     )
 
     _lock: Any  # SSL_CTX has it
+    _remove_session: RemoveSessionCallback | None
 
     def __init__(self) -> None:
         """Begin without callbacks."""
         self._new_session: NewSessionCallback | None = None
-        self._remove_session: RemoveSessionCallback | None = None
+        self._remove_session = None
         # A counted reference that no collector frees before __del__ ran.
         self._kept_cache: Any = None
         self._get_session: GetSessionCallback | None = None

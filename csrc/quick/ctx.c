@@ -10,6 +10,8 @@ static PyMemberDef members[] = {
     {"_settings", T_OBJECT, AT(part[PYS_OF_CTX_SETTINGS]), READONLY, NULL},
     {"_ca_names", T_OBJECT, AT(part[PYS_OF_CTX_CA_NAMES]), 0, NULL},
     {"_hooks", T_OBJECT, AT(part[PYS_OF_CTX_HOOKS]), 0, NULL},
+    {"_remove_session", T_OBJECT, AT(part[PYS_OF_CTX_REMOVE_SESSION]), 0,
+        NULL},
     {"live_asks", T_LONG, AT(live), 0, NULL},
     {"_tells", T_BOOL, AT(tells), 0, NULL},
     {"_for_role", T_INT, AT(role), 0, NULL},

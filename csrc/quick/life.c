@@ -126,13 +126,27 @@ pys_quick_conn_init(PyObject *op, PyObject *args, PyObject *named)
 
 /* ---- end --------------------------------------------------------------- */
 
-/* Does anybody, or anything, hear of it? */
+/* Does somebody want to hear of sessions that are given up? */
+static bool
+hears_of_sessions(const pys_quick_conn *self)
+{
+    PyObject *ctx = self->part[PYS_PART_SESSION_CTX], *hearer;
+
+    if (ctx == NULL || pys_quick_ctx_of(ctx) == NULL)
+        return true;
+    hearer = pys_quick_ctx_of(ctx)->part[PYS_OF_CTX_REMOVE_SESSION];
+    return hearer != NULL && hearer != Py_None;
+}
+
+/* Does nobody, and nothing, hear of the end? */
 static bool
 ends_alone(pys_quick_conn *self)
 {
-    return !pys_quick_watched && !pys_conn_retire(self->core, false) &&
-        pys_quick_bio_release(self->part[PYS_PART_RBIO],
-            self->part[PYS_PART_WBIO]);
+    if (pys_quick_watched ||
+        (pys_conn_retire(self->core, false) && hears_of_sessions(self)))
+        return false;
+    return pys_quick_bio_release(self->part[PYS_PART_RBIO],
+        self->part[PYS_PART_WBIO]);
 }
 
 void

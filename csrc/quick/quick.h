@@ -51,6 +51,7 @@ enum pys_quick_of_ctx {
     PYS_OF_CTX_CA_NAMES,
     PYS_OF_CTX_COPIED,
     PYS_OF_CTX_HOOKS,
+    PYS_OF_CTX_REMOVE_SESSION,
     PYS_N_OF_CTX
 };
 

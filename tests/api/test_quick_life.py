@@ -330,6 +330,27 @@ def test_ssl_and_what_points_at_it_go_together() -> None:
     assert link() is None
 
 
+@clause("SD-14", "SESS-7")
+@pytest.mark.parametrize("told", [False, True])
+def test_session_of_an_ssl_that_ends_badly_is_given_up(told: bool) -> None:
+    gone: list[Any] = []
+    for well in (True, False):
+        link = MemLink(*make_ends(tickets=1))
+        link.client.set_max_proto_version(p.TLS1_2_VERSION)
+        link.established()
+        if told:
+            link.client.get_SSL_CTX().sess_set_remove_cb(
+                lambda ctx, session: gone.append(session)
+            )
+        session = link.client.get1_session()
+        assert session.is_resumable() == 1
+        link.client.set_shutdown(p.SSL_SENT_SHUTDOWN if well else 0)
+        del link
+        gc.collect()
+        assert session.is_resumable() == int(well)
+        assert gone == ([session] if told and not well else [])
+
+
 @clause("EXD-2")
 def test_end_is_told_to_who_wants_to_hear_of_it() -> None:
     out = alone("""
