@@ -27,8 +27,12 @@ _COUNTING = RLock()
 
 _ADDRESS = ffi.typeof("uintptr_t")
 _POINTER = ffi.typeof("pys_session *")
+_SIZE = ffi.typeof("size_t *")
+_bytes = lib.pys_session_bytes
 _cast = ffi.cast
 _free = lib.pys_session_free
+_new = ffi.new
+_number = lib.pys_session_number
 
 
 class _Shared(Part):
@@ -112,7 +116,10 @@ class SSL_SESSION(Session, Owner):
 
     def _native(self) -> Any:
         """Give the C handle, borrowed."""
-        return self._body().handle
+        shared = self._shared
+        if shared is None:
+            shared = self._body()  # which refuses
+        return shared.handle
 
     def _own(self) -> Any:
         """Give the C handle of a session that nobody else has yet.
@@ -348,7 +355,7 @@ class SSL_SESSION(Session, Owner):
         return self._set_bytes(lib.PYS_SESSION_ID_CONTEXT, sid_ctx)
 
     def _number(self, which: int) -> int:
-        return int(lib.pys_session_number(self._native(), which))
+        return int(_number(self._native(), which))
 
     def _set_number(self, which: int, value: int) -> int:
         if not isinstance(value, int):
@@ -358,8 +365,8 @@ class SSL_SESSION(Session, Owner):
         return int(lib.pys_session_set_number(self._native(), which, value))
 
     def _bytes(self, which: int) -> bytes:
-        n = ffi.new("size_t *")
-        found = lib.pys_session_bytes(self._native(), which, n)
+        n = _new(_SIZE)
+        found = _bytes(self._native(), which, n)
         return bytes_of(found, n[0])
 
     def _set_bytes(self, which: int, value: Any) -> int:

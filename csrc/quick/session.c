@@ -261,15 +261,25 @@ makes_by(PyObject *type, newfunc make)
 }
 
 /*
+ * Does it wait for its end? What lies deep in others that go is put aside
+ * without a reference. From Python 3.14 on flags stand above the count.
+ */
+static bool
+is_ending(PyObject *op)
+{
+    return (uint32_t)Py_REFCNT(op) == 0;
+}
+
+/*
  * The part of a session, as a new reference; NULL if there is none. One that
- * waits for its end is none: as with weak references, nobody gets it back.
+ * ends is none: as with weak references, nobody gets it back.
  */
 static PyObject *
 part_known(const pys_session *s)
 {
     PyObject *op = s->part;
 
-    if (op == NULL || Py_REFCNT(op) <= 0)
+    if (op == NULL || is_ending(op))
         return NULL;
     Py_INCREF(op);
     return op;
@@ -356,19 +366,6 @@ pys_quick_wrapped(PyObject *module, PyObject *args)
 
 /* ---- the methods of SSL ------------------------------------------------ */
 
-/* SSL's _session_types, found before the session is looked at. */
-static PyObject *
-types_of(PyObject *op)
-{
-    PyObject *name = PyUnicode_InternFromString("_session_types"), *types;
-
-    if (name == NULL)
-        return NULL;
-    types = PyObject_GetAttr(op, name);
-    Py_DECREF(name);
-    return types;
-}
-
 /* Can the session not change now? It does so under both locks. */
 static bool
 is_settled(const pys_quick_conn *self)
@@ -381,7 +378,8 @@ PyObject *
 pys_quick_get_session(PyObject *op, PyObject *none)
 {
     pys_quick_conn *self = (pys_quick_conn *)op;
-    PyObject *types = types_of(op), *found, *before;
+    PyObject *types = pys_quick_attribute(op, "_session_types"), *found,
+             *before;
     pys_session *s;
 
     (void)none;
