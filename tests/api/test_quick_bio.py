@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import sys
 import threading
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 import pyssl as p
 from pyssl import _ffi
+from tests.api.test_quick_life import alone
 from tests.api.test_quick_methods import needs_c, stand_in
 from tests.clauses import clause
 
@@ -37,6 +40,9 @@ def test_stand_in_has_all_that_the_type_has(name: str) -> None:
 
 
 @needs_c
+@pytest.mark.skipif(
+    sys.version_info < (3, 10), reason="Python 3.9 forgets it of types in C"
+)
 def test_a_bio_says_what_it_is_made_of() -> None:
     assert list(inspect.signature(p.BIO).parameters) == ["method"]
 
@@ -129,7 +135,7 @@ def test_threads_that_ask_at_once_get_the_same_c_object() -> None:
         assert all(one is bio._c for one in found)
 
 
-# ---- read, write, pending, free ---------------------------------------------
+# ---- read, write, pending, free --------------------------------------------
 
 
 def pair() -> tuple[Any, Any]:
@@ -273,3 +279,214 @@ def test_the_end_of_a_bio_lets_go_of_what_it_kept() -> None:
     assert bio.free() == 1
     data.append(1)
     assert bio._c is None
+
+
+# ---- the end ---------------------------------------------------------------
+
+
+@clause("BIO-3", "EXD-2")
+def test_ends_are_heard_of_by_who_wants_to_hear() -> None:
+    out = alone("""
+import gc, pyssl as p
+early = p.BIO(p.BIO_s_mem())
+said = []
+index = p.BIO.get_ex_new_index(
+    new_func=lambda owner, *rest: said.append(("new", owner)),
+    free_func=lambda owner, value, *rest: said.append(("free", value)),
+)
+late = p.BIO(p.BIO_s_bio())
+other = p.BIO_new(p.BIO_s_mem())
+assert said == [("new", late), ("new", other)], said
+late.set_ex_data(index, 1)
+early.set_ex_data(index, 2)
+other.set_ex_data(index, 3)
+said.clear()
+del late
+gc.collect()
+assert said == [("free", 1)], said
+del early
+gc.collect()
+assert other.free() == 1
+assert said == [("free", 1), ("free", 2), ("free", 3)], said
+print("told")
+""")
+    assert out == "told\n"
+
+
+@clause("BIO-3")
+def test_end_of_a_bio_in_use_keeps_the_rest_of_the_world_as_it_was() -> None:
+    out = alone("""
+import gc, sys, weakref, pyssl as p
+heard = []
+sys.unraisablehook = lambda what: heard.append(type(what.exc_value))
+
+def angry(*arguments):
+    raise LookupError("no")
+
+bio = p.BIO(p.BIO_s_mem())
+bio.set_callback_ex(angry)
+try:
+    try:
+        raise KeyError("mine")
+    finally:
+        del bio
+except KeyError:
+    pass
+assert heard == [LookupError], heard
+
+# A chain: the head's end lets go of the rest.
+head, tail = p.BIO(p.BIO_s_mem()), p.BIO(p.BIO_s_mem())
+head.push(tail)
+gone = weakref.ref(head)
+del head
+assert gone() is None
+assert tail._prev is None and tail._holds == 0
+assert tail.write(b"x") == 1
+
+# What the collector finds with an SSL goes, and nothing dangles.
+for kind in p.BIO_s_mem, p.BIO_s_bio:
+    for free in True, False:
+        ssl = p.SSL(p.SSL_CTX(p.TLS_client_method()))
+        ssl.set_connect_state()
+        rbio, wbio = p.BIO(kind()), p.BIO(p.BIO_s_mem())
+        ssl.set_bio(rbio, wbio)
+        rbio.set_data((ssl, wbio))
+        wbio.set_data(wbio)
+        assert ssl.do_handshake() == -1
+        if free:
+            rbio.free()
+        gone = [weakref.ref(one) for one in (ssl, rbio, wbio)]
+        del ssl, rbio, wbio
+        gc.collect()
+        assert not any(one() for one in gone), (kind, free)
+
+# One that comes back is as one that was freed.
+class Back:
+    def __init__(self, bio):
+        self.bio = bio
+        bio.set_data(self)
+
+    def __del__(self):
+        kept.append(self.bio)
+
+kept = []
+Back(p.BIO(p.BIO_s_mem()))
+gc.collect()
+[back] = kept
+try:
+    back.write(b"x")
+except ValueError:
+    print("freed")
+del back, kept[:]
+gc.collect()
+""")
+    assert out == "freed\n"
+
+
+def test_heirs_may_have_arguments_and_an_end_of_their_own() -> None:
+    out = alone("""
+import gc, pyssl as p
+said = []
+
+class Named(p.BIO):
+    def __init__(self, name, method):
+        super().__init__(method)
+        self.name = name
+
+    def __del__(self):
+        said.append(self.name)
+        super().__del__()
+
+class Other(p.BIO):
+    def __new__(cls, method):
+        return super().__new__(cls, method)
+
+    def read(self, buf, n=None):
+        return 7
+
+    def free(self):
+        said.append("free")
+        return super().free()
+
+one, two = Named("one", p.BIO_s_mem()), Other(p.BIO_s_mem())
+assert one.write(b"abc") == two.write(b"abc") == 3
+assert two.read(bytearray(9)) == 7
+assert p.BIO_read(one, bytearray(9)) == 3
+ssl = p.SSL(p.SSL_CTX(p.TLS_client_method()))
+ssl.set_bio(one, two)
+assert ssl.get_rbio() is one and ssl.get_wbio() is two
+assert one._holds == two._holds == 1
+ssl.free()
+assert one._holds == two._holds == 0
+two.free()
+del one, two
+gc.collect()
+assert said == ["free", "one"], said
+print("said")
+""")
+    assert out == "said\n"
+
+
+@clause("BIO-2")
+def test_threads_count_without_losing_one() -> None:
+    bio: Any = p.BIO(p.BIO_s_mem())
+    ctx = p.SSL_CTX(p.TLS_client_method())
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def work() -> None:
+        for _ in range(300):
+            bio.up_ref()
+            ssl = p.SSL(ctx)
+            ssl.set_bio(bio, bio)
+            bio._hold()
+            bio._release()
+            ssl.free()
+            bio.free()
+
+    try:
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        sys.setswitchinterval(before)
+    assert (bio._refs, bio._holds) == (1, 0)
+    assert bio.free() == 1
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or "ASAN_OPTIONS" in os.environ,
+    reason="memory is not counted, or kept back when freed",
+)
+def test_many_bios_leave_nothing_behind() -> None:
+    out = alone("""
+import gc, re, pyssl as p
+def resident():
+    text = open("/proc/self/status").read()
+    return int(re.search(r"VmRSS:\\s+(\\d+)", text)[1])
+def live(n):
+    for i in range(n):
+        bio = p.BIO(p.BIO_s_mem())
+        bio.write(bytes(300))
+        if i % 2:
+            bio._c
+        if i % 3 == 0:
+            bio.free()
+        if i % 5 == 0:
+            bio = p.BIO_new_bio_pair()
+            bio[0].write(b"x")
+        if i % 7 == 0:
+            bio = p.BIO(p.BIO_s_mem())
+            bio.set_data(bio)
+        view = p.BIO_new_mem_buf(bytes(300))
+        view.read(bytearray(5))
+live(10000)
+gc.collect()
+before = resident()
+live(100000)
+gc.collect()
+print("grown" if resident() - before > 1000 else "same")
+""")
+    assert out == "same\n"

@@ -34,7 +34,11 @@ def client() -> Any:
 
 
 def alone(script: str) -> str:
-    """Run a script in a process of its own; gives what it prints."""
+    """Run a script in a process of its own; gives what it prints.
+
+    With the core of this run, and in C what is in C here.
+    """
+    script = "import tests.conftest\n" + script
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "ignore", "-c", script],
         cwd=ROOT,
