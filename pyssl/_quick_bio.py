@@ -184,6 +184,14 @@ class Bio:
         """
         return self._free()
 
+    def make_bio_pair(self, other: Any) -> int:
+        """Tie two halves together.
+
+        Returns:
+            1, or 0 with BIO_R_IN_USE if either has its other half.
+        """
+        return self._make_bio_pair(other)
+
     def pending(self) -> int:
         """Give the bytes that can be read."""
         return self._pending()
@@ -227,6 +235,9 @@ class Bio:
     # ---- left to BIO -------------------------------------------------------
 
     def _free(self) -> int:
+        raise NotImplementedError
+
+    def _make_bio_pair(self, other: Any) -> int:
         raise NotImplementedError
 
     def _pending(self) -> int:

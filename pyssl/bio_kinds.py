@@ -54,12 +54,8 @@ class BioKinds(BioMacros):
 
     # ---- BIO_s_bio(3) --------------------------------------------------
 
-    def make_bio_pair(self, other: BioCore) -> int:
-        """Tie two halves together.
-
-        Returns:
-            1, or 0 with BIO_R_IN_USE if either has its other half.
-        """
+    def _make_bio_pair(self, other: BioCore) -> int:
+        """As `make_bio_pair`, in all its cases."""
         return self.ctrl(BIO_C_MAKE_BIO_PAIR, 0, checked(other))
 
     def destroy_bio_pair(self) -> int:

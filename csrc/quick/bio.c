@@ -210,9 +210,8 @@ bio_new(PyTypeObject *type, PyObject *args, PyObject *named)
     return alloc(type, 0);
 }
 
-/* A BIO in use whose bytes move without a word to Python, or NULL. */
-static pys_quick_bio *
-plain_of(PyObject *op)
+pys_quick_bio *
+pys_quick_plain_bio(PyObject *op)
 {
     pys_quick_bio *self = (pys_quick_bio *)op;
 
@@ -302,7 +301,8 @@ bool
 pys_quick_bio_hold(PyObject *first, PyObject *second, pys_bio **a, pys_bio **b,
     long epochs[2])
 {
-    pys_quick_bio *one = plain_of(first), *two = plain_of(second);
+    pys_quick_bio *one = pys_quick_plain_bio(first),
+                  *two = pys_quick_plain_bio(second);
 
     if (one == NULL || two == NULL)
         return false;
@@ -324,8 +324,8 @@ pys_quick_bio_release(PyObject *first, PyObject *second)
         second == Py_None)
         return (first == NULL || first == Py_None) &&
             (second == NULL || second == Py_None);
-    one = plain_of(first);
-    two = plain_of(second);
+    one = pys_quick_plain_bio(first);
+    two = pys_quick_plain_bio(second);
     if (one == NULL || two == NULL)
         return false;
     one->holds--;
@@ -403,12 +403,13 @@ bio_init(PyObject *op, PyObject *args, PyObject *named)
     PyObject *method, *made;
     int kind;
 
-    if (!PyArg_ParseTupleAndKeywords(args, named, "O:BIO", (char **)keys,
-            &method))
+    if (named == NULL && PyTuple_Size(args) == 1)
+        method = PyTuple_GetItem(args, 0);
+    else if (!PyArg_ParseTupleAndKeywords(args, named, "O:BIO", (char **)keys,
+                 &method))
         return -1;
     kind = kind_of(method);
-    if (kind >= 0 && !pys_quick_watched &&
-        !pys_quick_has(self, PYS_OF_BIO_METHOD))
+    if (kind >= 0 && !pys_quick_watched && self->core == NULL && !self->dying)
         return begin_native(self, method, kind) ? 0 : -1;
     made = pys_quick_call(op, "_make", "(O)", method);
     Py_XDECREF(made);
@@ -470,8 +471,8 @@ bio_free(PyObject *op, PyObject *none)
     (void)none;
     if (self->refs > 1) {
         self->refs--;
-    } else if (plain_of(op) != NULL && self->holds <= 0 && !self->dying &&
-        is_quiet(self)) {
+    } else if (pys_quick_plain_bio(op) != NULL && self->holds <= 0 &&
+        !self->dying && is_quiet(self)) {
         self->dying = true;
         self->refs = 0;
         let_core_go(self);
@@ -528,6 +529,8 @@ static PyMethodDef methods[] = {
         pys_quick_doc_bio_write},
     {"pending", pys_quick_bio_pending, METH_NOARGS,
         "pending($self, /)\n--\n\nGive the bytes that can be read."},
+    {"make_bio_pair", FAST(pys_quick_bio_tie), PYS_FASTCALL | METH_KEYWORDS,
+        pys_quick_doc_bio_tie},
     {"free", bio_free, METH_NOARGS, doc_free},
     {"_usable", bio_usable, METH_NOARGS, NULL},
     {"_source", bio_source, METH_NOARGS, NULL},

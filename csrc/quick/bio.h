@@ -54,12 +54,18 @@ pys_quick_has_views(const pys_quick_bio *self)
         !(PyList_Check(views) && PyList_Size(views) == 0);
 }
 
+/* A BIO in use whose bytes move without a word to Python, or NULL. */
+pys_quick_bio *pys_quick_plain_bio(PyObject *op);
+
 PyObject *pys_quick_bio_read(PyObject *self, PyObject *const *args,
     Py_ssize_t n, PyObject *names);
 PyObject *pys_quick_bio_write(PyObject *self, PyObject *const *args,
     Py_ssize_t n, PyObject *names);
 PyObject *pys_quick_bio_pending(PyObject *self, PyObject *none);
+PyObject *pys_quick_bio_tie(PyObject *self, PyObject *const *args,
+    Py_ssize_t n, PyObject *names);
 extern const char pys_quick_doc_bio_read[];
 extern const char pys_quick_doc_bio_write[];
+extern const char pys_quick_doc_bio_tie[];
 
 #endif

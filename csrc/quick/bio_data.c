@@ -1,6 +1,6 @@
 /*
  * BIO_read(3) and BIO_write(3) of memory BIOs and pairs, which never wait:
- * under the GIL while there are few bytes.
+ * under the GIL while there are few bytes. And how a pair begins.
  */
 #include "bio/bio.h"
 #include "quick/bio.h"
@@ -42,8 +42,16 @@ const char pys_quick_doc_bio_write[] =
     "\n"
     "Source: BIO_write(3) RETURN VALUES.";
 
+const char pys_quick_doc_bio_tie[] =
+    "make_bio_pair($self, /, other)\n--\n\n"
+    "Tie two halves together.\n"
+    "\n"
+    "Returns:\n"
+    "    1, or 0 with BIO_R_IN_USE if either has its other half.";
+
 static const pys_quick_form read_form = {"O|O:read", {"buf", "n", NULL}};
 static const pys_quick_form write_form = {"O|O:write", {"data", "n", NULL}};
+static const pys_quick_form tie_form = {"O:make_bio_pair", {"other", NULL}};
 
 /* The core's object, if nobody is to hear of what it does, or NULL. */
 static pys_bio *
@@ -150,4 +158,57 @@ pys_quick_bio_pending(PyObject *op, PyObject *none)
     if (core == NULL)
         return pys_quick_call(op, "_pending", "()");
     return PyLong_FromLong(pys_bio_ctrl(core, PYS_CTRL_PENDING, 0));
+}
+
+/* ---- pairs ------------------------------------------------------------- */
+
+/* A half that nobody has a view of, or NULL. */
+static pys_quick_bio *
+half_of(PyObject *op)
+{
+    pys_quick_bio *self = pys_quick_plain_bio(op);
+    const pys_bio *core = self == NULL ? NULL : quick_core(self);
+
+    return core != NULL && core->method == &pys_bio_method_pair ? self : NULL;
+}
+
+static void
+set_views(pys_quick_bio *self, PyObject *views)
+{
+    PyObject *before = self->part[PYS_OF_BIO_VIEWS];
+
+    Py_INCREF(views);
+    self->part[PYS_OF_BIO_VIEWS] = views;
+    Py_XDECREF(before);
+}
+
+PyObject *
+pys_quick_bio_tie(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
+    PyObject *names)
+{
+    PyObject *other = NULL, *unused, *views;
+    pys_quick_bio *one, *two;
+    int ret;
+
+    if (n_args == 1 && names == NULL)
+        other = args[0];
+    else if (!pys_quick_arguments(args, n_args, names, &tie_form, &other,
+                 &unused))
+        return NULL;
+    views = PyList_New(0); /* which may run any code */
+    if (views == NULL)
+        return NULL;
+    one = half_of(op);
+    two = half_of(other);
+    if (one == NULL || two == NULL) {
+        Py_DECREF(views);
+        return pys_quick_call(op, "_make_bio_pair", "(O)", other);
+    }
+    ret = pys_bio_make_pair(one->core, two->core);
+    if (ret > 0) {
+        set_views(one, views);
+        set_views(two, views);
+    }
+    Py_DECREF(views);
+    return result_of(op, 1, ret);
 }

@@ -26,12 +26,21 @@ def test_stand_in_has_all_that_the_type_has(name: str) -> None:
     assert set(vars(mine)) - set(vars(theirs)) <= {"__new__", "__init__"}
     assert more <= {
         *("__slots__", "__annotations__", "_begin_end", "_check_user"),
-        *("_collected", "_free", "_make", "_pending", "_read", "_write"),
+        *(
+            "_collected",
+            "_free",
+            "_make",
+            "_make_bio_pair",
+            "_pending",
+            "_read",
+            "_write",
+        ),
         *("_usable_inside", "__static_attributes__", "__firstlineno__"),
         *("__annotate_func__", "__annotations_cache__"),
     }
     assert inspect.getdoc(mine) == inspect.getdoc(theirs)
-    for call in ("read", "write", "pending", "free") if name == "Bio" else ():
+    calls = ["read", "write", "pending", "free", "make_bio_pair"]
+    for call in calls if name == "Bio" else ():
         quick, other = getattr(mine, call), getattr(theirs, call)
         assert inspect.getdoc(quick) == inspect.getdoc(other)
         assert list(inspect.signature(quick).parameters) == list(
@@ -183,6 +192,41 @@ def test_usual_calls_are_not_left_to_python(
         assert p.BIO_pending(there) == p.BIO_ctrl_pending(there) == 3
         assert p.BIO_read(there, bytearray(9)) == 3
         assert p.BIO_read(there, bytearray(9)) == -1
+
+
+@clause("PAIR-4")
+def test_halves_are_tied_once_and_to_halves_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, two, three = (p.BIO(p.BIO_s_bio()) for _ in range(3))
+    if type(p.BIO.make_bio_pair) is not type(lambda: None):
+        monkeypatch.setattr(p.BIO, "_make_bio_pair", None)
+    assert one.make_bio_pair(one) == 0
+    assert p.ERR_GET_REASON(p.ERR_get_error()) == 125
+    assert one.make_bio_pair(other=two) == 1
+    assert one._views is two._views == []
+    for first, second in ((one, three), (three, two)):
+        assert first.make_bio_pair(second) == 0
+        assert p.ERR_GET_REASON(p.ERR_get_error()) == 123
+    monkeypatch.undo()
+    assert two.destroy_bio_pair() == 1
+    assert two.make_bio_pair(three) == 1
+    assert three.write(b"abc") == 3
+    n, view = two.nread0()
+    assert n == 3
+    assert view is not None
+    assert two.make_bio_pair(three) == 0
+    bad: Any
+    for bad in (None, 1, p.BIO_s_bio(), p.BIO):
+        with pytest.raises(TypeError):
+            one.make_bio_pair(bad)
+    assert one.make_bio_pair(p.BIO(p.BIO_s_mem())) == 0
+    assert p.BIO(p.BIO_s_mem()).make_bio_pair(one) == 0
+    three.free()
+    with pytest.raises(ValueError, match="freed"):
+        one.make_bio_pair(three)
+    with pytest.raises(ValueError, match="freed"):
+        three.make_bio_pair(one)
 
 
 @pytest.mark.parametrize("make", KINDS)
