@@ -576,3 +576,12 @@ pys_conn_shutdown_read(pys_conn *c)
             return PYS_IO_NEWS;
     }
 }
+
+bool
+pys_quick_on_descriptor(const pys_conn *c, int writing)
+{
+    const pys_flow *flow = &c->flow[writing != 0];
+
+    return atomic_load(&c->phase) == PYS_OPEN && c->watch == NULL &&
+        flow->bio != NULL && pys_bio_is_descriptor(flow->bio);
+}

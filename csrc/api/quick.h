@@ -25,4 +25,10 @@ long pys_quick_write(pys_conn *c, const uint8_t *p, size_t n);
 bool pys_quick_may_shake(const pys_conn *c);
 bool pys_quick_waits(const pys_conn *c);
 
+/*
+ * For who has the lock of a direction, or while nobody has: is it an open
+ * connection on a descriptor, and does nobody want to be told of events?
+ */
+bool pys_quick_on_descriptor(const pys_conn *c, int writing);
+
 #endif

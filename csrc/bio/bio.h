@@ -156,6 +156,15 @@ pys_bio_is_quick(const pys_bio *b)
         !atomic_load(&b->handed_over);
 }
 
+/* Does the system move the bytes, and nobody's answer is needed? */
+static inline bool
+pys_bio_is_descriptor(const pys_bio *b)
+{
+    return (b->method == &pys_bio_method_socket ||
+               b->method == &pys_bio_method_fd) &&
+        !atomic_load(&b->handed_over);
+}
+
 /* Keeps other threads out of what is not atomic, for a moment. */
 static inline void
 pys_spin_lock(atomic_flag *lock)

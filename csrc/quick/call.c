@@ -22,13 +22,15 @@ pys_quick_call(PyObject *op, const char *name, const char *format, ...)
     PyObject *call = pys_quick_attribute(op, name), *args, *result = NULL;
     va_list values;
 
+    if (call == NULL)
+        return NULL;
     va_start(values, format);
     args = Py_VaBuildValue(format, values);
     va_end(values);
-    if (call != NULL && args != NULL)
+    if (args != NULL)
         result = PyObject_Call(call, args, NULL);
-    Py_XDECREF(call);
     Py_XDECREF(args);
+    Py_DECREF(call);
     return result;
 }
 

@@ -1,7 +1,8 @@
 /*
- * SSL_read(3) and SSL_write(3) of established connections on memory BIOs and
- * pairs. Little work is done under the GIL, which costs less than letting it
- * go; for more, what the bytes belong to is kept as it is meanwhile.
+ * SSL_read(3) and SSL_write(3) of established connections: on memory BIOs and
+ * pairs, which never wait, and on descriptors. Little work in memory is done
+ * under the GIL, which costs less than letting it go; for more, what the bytes
+ * belong to is kept as it is meanwhile.
  */
 #include "quick/quick.h"
 
@@ -86,13 +87,10 @@ done(pys_quick_conn *self, int writing, long n)
     return PyLong_FromLong(n);
 }
 
-/* May a call try, and with how many of the bytes that there are? */
+/* How many of the bytes that there are? False: a case for the long way. */
 static bool
-may_try(const pys_quick_conn *self, int writing, PyObject *num, size_t *size)
+count_is(PyObject *num, size_t *size)
 {
-    if (self->turn[writing] != PYS_QUICK || self->core == NULL ||
-        self->inside[1 - writing] != 0)
-        return false;
     if (num != Py_None) {
         long n = PyLong_Check(num) ? PyLong_AsLong(num) : -1;
 
@@ -103,6 +101,14 @@ may_try(const pys_quick_conn *self, int writing, PyObject *num, size_t *size)
         *size = (size_t)n;
     }
     return *size != 0;
+}
+
+/* May a call try without the lock, and with how many bytes? */
+static bool
+may_try(const pys_quick_conn *self, int writing, PyObject *num, size_t *size)
+{
+    return self->turn[writing] == PYS_QUICK && self->core != NULL &&
+        self->inside[1 - writing] == 0 && count_is(num, size);
 }
 
 static const pys_quick_form read_form = {"O|O:read", {"buf", "num", NULL}};
@@ -162,7 +168,7 @@ text_of(PyObject *data, pys_quick_span *s)
     return span_is(s, p, n);
 }
 
-/* ---- the calls --------------------------------------------------------- */
+/* ---- in memory --------------------------------------------------------- */
 
 bool
 pys_quick_span_of(PyObject *buf, int writing, pys_quick_span *s)
@@ -236,6 +242,75 @@ try_quick(pys_quick_conn *self, int writing, PyObject *buf, PyObject *num,
     return *n != PYS_QUICK_LATER || work_apart(self, writing, buf, num, n);
 }
 
+/* ---- on descriptors ---------------------------------------------------- */
+
+/* Is the direction's lock free, and may this thread have it? */
+static bool
+may_wait(const pys_quick_conn *self, int writing)
+{
+    return self->core != NULL && self->turn[writing] != PYS_QUICK &&
+        !self->lock[writing].taken &&
+        self->inside[1 - writing] != PyThread_get_thread_ident() &&
+        pys_quick_on_descriptor(self->core, writing);
+}
+
+/*
+ * A read or write that the system may let wait: with the direction's lock,
+ * which keeps the connection from being freed, and without the GIL.
+ */
+static long
+work_waiting(pys_quick_conn *self, int writing, pys_quick_span s)
+{
+    PyThreadState *state;
+    long n;
+
+    self->lock[writing].taken = true;
+    self->inside[writing] = PyThread_get_thread_ident();
+    state = PyEval_SaveThread();
+    n = writing ? pys_conn_write(self->core, s.p, s.n) :
+                  pys_conn_read(self->core, s.p, s.n, false);
+    PyEval_RestoreThread(state);
+    self->inside[writing] = 0;
+    pys_quick_lock_give(&self->lock[writing]);
+    return n;
+}
+
+/*
+ * What pys_conn_read and _write say on a descriptor, 0 if nothing was done;
+ * false: an exception. Keeping a buffer may run any code.
+ */
+static bool
+try_waiting(pys_quick_conn *self, int writing, PyObject *buf, PyObject *num,
+    long *n)
+{
+    PyObject *kept;
+    pys_quick_span s;
+
+    *n = 0;
+    if (!may_wait(self, writing) || !pys_quick_span_of(buf, writing, &s))
+        return true;
+    kept = keep(buf);
+    if (kept == NULL)
+        return false;
+    if (pys_quick_span_of(buf, writing, &s) && count_is(num, &s.n) &&
+        may_wait(self, writing))
+        *n = work_waiting(self, writing, s);
+    Py_DECREF(kept);
+    return true;
+}
+
+/* Says that there is nothing to read yet. */
+static PyObject *
+nothing_yet(pys_quick_conn *self)
+{
+    self->want[0] = PYS_READING;
+    self->caller[0] = PyThread_get_thread_ident();
+    self->last = 0;
+    return PyLong_FromLong(-1);
+}
+
+/* ---- the calls --------------------------------------------------------- */
+
 PyObject *
 pys_quick_read_call(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
     PyObject *names)
@@ -248,10 +323,13 @@ pys_quick_read_call(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
         buf = args[0];
     else if (!pys_quick_arguments(args, n_args, names, &read_form, &buf, &num))
         return NULL;
-    if (!try_quick(self, 0, buf, num, &n))
+    if (!try_quick(self, 0, buf, num, &n) ||
+        (n == 0 && !try_waiting(self, 0, buf, num, &n)))
         return NULL;
     if (n > 0)
         return done(self, 0, n);
+    if (n == -(long)PYS_IO_WANT_READ)
+        return nothing_yet(self);
     return pys_quick_call(op, "_read", "(OOOl)", buf, num, Py_False, n);
 }
 
@@ -268,9 +346,12 @@ pys_quick_write_call(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
     else if (!pys_quick_arguments(args, n_args, names, &write_form, &data,
                  &num))
         return NULL;
-    if (!try_quick(self, 1, data, num, &n))
+    if (!try_quick(self, 1, data, num, &n) ||
+        (n == 0 && !try_waiting(self, 1, data, num, &n)))
         return NULL;
-    if (n > 0)
-        return done(self, 1, n);
+    if (n > 0) {
+        Py_CLEAR(self->part[PYS_PART_UNSENT]);
+        return pys_quick_send_rest(self, done(self, 1, n));
+    }
     return pys_quick_call(op, "_write", "(OOl)", data, num, n);
 }

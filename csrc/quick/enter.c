@@ -75,12 +75,13 @@ pys_quick_take(pys_quick_conn *self, unsigned long me)
     return true;
 }
 
-/* Sends what reading has left, whatever else comes of the call. */
-static PyObject *
-send_rest(pys_quick_conn *self, PyObject *result)
+PyObject *
+pys_quick_send_rest(pys_quick_conn *self, PyObject *result)
 {
     PyObject *type, *value, *traceback, *did;
 
+    if (!self->rest)
+        return result;
     PyErr_Fetch(&type, &value, &traceback);
     did = pys_quick_call((PyObject *)self, "_send_rest", "()");
     if (did != NULL) {
@@ -101,7 +102,7 @@ pys_quick_give(pys_quick_conn *self, PyObject *result)
     self->inside[0] = self->inside[1] = 0;
     pys_quick_lock_give(&self->lock[1]);
     pys_quick_lock_give(&self->lock[0]);
-    return self->rest ? send_rest(self, result) : result;
+    return pys_quick_send_rest(self, result);
 }
 
 /* ---- what the methods of SSL get in by --------------------------------- */
@@ -193,5 +194,5 @@ pys_quick_facts(PyObject *op, PyObject *get)
     result = PyObject_CallFunctionObjArgs(get, owner, NULL);
     Py_DECREF(owner);
     pys_quick_lock_give(lock);
-    return self->rest ? send_rest(self, result) : result;
+    return pys_quick_send_rest(self, result);
 }

@@ -170,6 +170,9 @@ PYS_MUST bool pys_quick_take(pys_quick_conn *self, unsigned long me);
  */
 PyObject *pys_quick_give(pys_quick_conn *self, PyObject *result);
 
+/* Sends what reading has left, whatever else comes of the call. */
+PyObject *pys_quick_send_rest(pys_quick_conn *self, PyObject *result);
+
 PyObject *pys_quick_take_one(PyObject *self, PyObject *writing);
 PyObject *pys_quick_try_one(PyObject *self, PyObject *writing);
 PyObject *pys_quick_give_one(PyObject *self, PyObject *writing);

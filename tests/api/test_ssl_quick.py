@@ -114,7 +114,7 @@ def test_quick_read_may_find_nothing_part_or_more() -> None:
     assert wire.read(link.client) == wire.WANT_READ
     assert p.SSL_want(link.client) == p.SSL_READING
     raw = wire.sealed(link, b"whole", b"", b"second")
-    assert is_quick(link.client)[0] is False
+    assert is_quick(link.client)[0] or NEVER
     links.put(link.client_in, raw[:10])
     assert wire.read(link.client) == wire.WANT_READ
     links.put(link.client_in, raw[10:])
