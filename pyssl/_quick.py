@@ -127,9 +127,6 @@ class Part:
         if self.known:
             self._gone()
 
-    def _owned(self, address: int) -> Any:
-        raise NotImplementedError
-
     def _gone(self) -> None:
         raise NotImplementedError
 
@@ -172,7 +169,7 @@ def wrapped(
     if address == 0:
         return None
     mine: _Shared = types[1]()
-    mine.handle = mine._owned(address)
+    mine.handle = mine._owned(mine._pointer(address))
     mine.alone = alone
     with _finding:
         part = _known.setdefault(address, mine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from threading import RLock
 from typing import Any
 
@@ -13,7 +14,6 @@ from pyssl._ffi import (
     bytes_of,
     ffi,
     lib,
-    own,
     source,
     wrapped,
 )
@@ -26,11 +26,9 @@ from pyssl.x509 import X509
 _COUNTING = RLock()
 
 _ADDRESS = ffi.typeof("uintptr_t")
-_POINTER = ffi.typeof("pys_session *")
 _SIZE = ffi.typeof("size_t *")
 _bytes = lib.pys_session_bytes
 _cast = ffi.cast
-_free = lib.pys_session_free
 _new = ffi.new
 _number = lib.pys_session_number
 
@@ -44,9 +42,9 @@ class _Shared(Part):
 
     __slots__ = ()
 
-    def _owned(self, address: int) -> Any:
-        """Give a reference to the C session its owner."""
-        return own(_cast(_POINTER, address), _free)
+    # For cffi: a pointer of an address, and what owns it.
+    _pointer = staticmethod(partial(ffi.cast, ffi.typeof("pys_session *")))
+    _owned = staticmethod(partial(ffi.gc, destructor=lib.pys_session_free))
 
     def _gone(self) -> None:
         """Run the free callbacks of application data."""

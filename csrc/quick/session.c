@@ -73,6 +73,21 @@ part_new(PyTypeObject *type, PyObject *args, PyObject *named)
     return alloc(type, 0);
 }
 
+/* An owner for cffi: a reference of its own to the core's session. */
+static PyObject *
+owner_new(PyObject *op, pys_session *core)
+{
+    PyObject *pointer, *owner = NULL;
+
+    (void)pys_session_up_ref(core);
+    pointer = pys_quick_call(op, "_pointer", "(N)", PyLong_FromVoidPtr(core));
+    if (pointer != NULL)
+        owner = pys_quick_call(op, "_owned", "(N)", pointer);
+    if (owner == NULL)
+        pys_session_free(core);
+    return owner;
+}
+
 /* cffi's view of the session, made when Python first asks for it. */
 static PyObject *
 part_handle(PyObject *op, void *none)
@@ -86,8 +101,7 @@ part_handle(PyObject *op, void *none)
         return NULL;
     }
     if (self->owner == NULL) {
-        owner = pys_quick_call(op, "_owned", "(N)",
-            PyLong_FromVoidPtr(pys_session_up_ref(self->core)));
+        owner = owner_new(op, self->core);
         if (owner == NULL)
             return NULL;
         if (self->owner == NULL)

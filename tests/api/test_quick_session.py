@@ -80,7 +80,7 @@ def test_stand_in_has_all_that_the_type_has(name: str) -> None:
     assert set(vars(mine)) - set(vars(theirs)) <= {"__new__"}
     assert more <= {
         *("__slots__", "__weakref__", "__annotations__", "__new__", "__del__"),
-        *("_owned", "_gone", "_made", "__static_attributes__"),
+        *("_gone", "_made", "__static_attributes__"),
         *("__firstlineno__", "__annotate_func__", "__annotations_cache__"),
     }
     assert inspect.getdoc(mine) == inspect.getdoc(theirs)
