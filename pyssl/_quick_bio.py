@@ -121,9 +121,23 @@ class Bio:
     # ---- counting ----------------------------------------------------------
 
     def _hold(self) -> None:
-        """Keep the BIO alive for someone other than the user."""
+        """Keep the BIO alive for someone other than the user.
+
+        Errors:
+            ValueError: it is too late.
+        """
         with self._lock:
+            self._source()
             self._holds += 1
+
+    def _drop_core(self) -> bool:
+        """Let the C object go unless it is held; True if it did."""
+        with self._lock:
+            if self._holds > 0:
+                return False
+            owner, self._c = self._c, None
+        del owner  # which may run any code
+        return True
 
     def _drop_hold(self) -> bool:
         """End a hold; True if the end of the BIO begins with that."""

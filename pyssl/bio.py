@@ -369,8 +369,12 @@ def BIO_new_mem_buf(data: Any, length: int | None = None) -> BIO | None:
         err.put(ERR_LIB_BIO, BIO_R_INVALID_ARGUMENT)
         return None
     bio: BIO = BIO.__new__(BIO)
-    bio._begin(BIO_s_mem(), lib.pys_bio_new_view(kept, n))
-    bio._keep = kept
+
+    def free(view: Any, _kept: Any = kept) -> None:
+        """Keep the bytes as long as someone reads them."""
+        lib.pys_bio_free(view)
+
+    bio._begin(BIO_s_mem(), lib.pys_bio_new_view(kept, n), free)
     return bio
 
 

@@ -114,7 +114,9 @@ class BioLife(Owner, Bio):
         if not self._begin(method):
             raise ValueError("the create function of this type failed")
 
-    def _begin(self, method: BIO_METHOD, c: Any = None) -> bool:
+    def _begin(
+        self, method: BIO_METHOD, c: Any = None, free: Any = _free
+    ) -> bool:
         """Set up a new BIO; False if the type's create function says no."""
         if not isinstance(method, BIO_METHOD):
             raise TypeError("a BIO_METHOD is needed")
@@ -127,7 +129,7 @@ class BioLife(Owner, Bio):
         native = kind >= 0
         if c is None:
             c = _new(kind if native else _FOREIGN)
-        c = own(c, _free)
+        c = own(c, free)
         self._adopt(c, int(_cast(_ADDRESS, c)))
         self._method = method
         self._native_kind = self._plain = native
@@ -142,8 +144,8 @@ class BioLife(Owner, Bio):
             self._registry.made(self)
         if create is not None and not self._create(create):
             self._forget()
-            self._c = None
             self._refs = 0
+            self._drop_core()
             return False
         self._dying = False
         return True
@@ -201,8 +203,8 @@ class BioLife(Owner, Bio):
             or self._registry.watched
         ):
             self._destroy(collected=True)
-        elif self._holds <= 0:  # nobody is to hear of it, nothing is cut
-            self._c = None
+        else:  # nobody is to hear of it, nothing is cut
+            self._drop_core()
 
     def _destroy(self, *, collected: bool = False) -> int:
         """Ask the callback, run the destroy function, free the C object.
@@ -232,8 +234,7 @@ class BioLife(Owner, Bio):
         self._drop_views()
         with LOCK:
             after = self._cut()
-        if self._holds <= 0:
-            self._c = None
+        if self._drop_core():
             self._mirror = None
             self._keep = None
         if after is not None:

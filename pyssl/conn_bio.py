@@ -75,9 +75,7 @@ class Attached(ConnBase):
         if rbio is old[0] and wbio is old[1]:
             return []
         gone = [bio for bio in old if bio is not None]
-        for bio in (rbio, wbio):
-            if bio is not None:
-                bio._hold()
+        _hold(bio for bio in (rbio, wbio) if bio is not None)
         for bio in _distinct(old):
             if bio is not rbio and bio is not wbio:
                 bio._notify(BIO_CTRL_POP)
@@ -184,6 +182,19 @@ class Attached(ConnBase):
         """
         self._alive()
         return _descriptor(self._wbio)
+
+
+def _hold(bios: Iterable[BIO]) -> None:
+    """Hold all, or none if another thread has freed one."""
+    held: list[BIO] = []
+    try:
+        for bio in bios:
+            bio._hold()
+            held.append(bio)
+    except ValueError:
+        for bio in held:
+            bio._release()
+        raise
 
 
 def _distinct(bios: Iterable[BIO | None]) -> list[BIO]:

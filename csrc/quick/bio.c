@@ -159,6 +159,13 @@ bio_set_c(PyObject *op, PyObject *value, void *closure)
 }
 
 static PyObject *
+refuse_freed(void)
+{
+    PyErr_SetString(PyExc_ValueError, "this BIO was freed");
+    return NULL;
+}
+
+static PyObject *
 bio_source(PyObject *op, PyObject *none)
 {
     PyObject *c = bio_get_c(op, NULL);
@@ -167,8 +174,7 @@ bio_source(PyObject *op, PyObject *none)
     if (c != Py_None)
         return c;
     Py_DECREF(c);
-    PyErr_SetString(PyExc_ValueError, "this BIO was freed");
-    return NULL;
+    return refuse_freed();
 }
 
 static PyGetSetDef computed[] = {
@@ -232,12 +238,30 @@ bio_usable(PyObject *op, PyObject *none)
 
 /* ---- counting ---------------------------------------------------------- */
 
+/* What is held keeps its C object; it is too late where there is none. */
 static PyObject *
 bio_hold(PyObject *op, PyObject *none)
 {
+    pys_quick_bio *self = (pys_quick_bio *)op;
+
     (void)none;
-    ((pys_quick_bio *)op)->holds++;
+    if (self->core == NULL)
+        return refuse_freed();
+    self->holds++;
     Py_RETURN_NONE;
+}
+
+/* Lets the C object go unless it is held; says whether it did. */
+static PyObject *
+bio_drop_core(PyObject *op, PyObject *none)
+{
+    pys_quick_bio *self = (pys_quick_bio *)op;
+    bool held = self->holds > 0;
+
+    (void)none;
+    if (!held)
+        let_core_go(self);
+    return PyBool_FromLong(!held);
 }
 
 /* Was that the last one who has it, and is the end not begun yet? */
@@ -264,7 +288,7 @@ has_user(const pys_quick_bio *self)
 {
     if (self->refs > 0)
         return true;
-    PyErr_SetString(PyExc_ValueError, "this BIO was freed");
+    (void)refuse_freed();
     return false;
 }
 
@@ -484,15 +508,26 @@ bio_free(PyObject *op, PyObject *none)
     return PyLong_FromLong(1);
 }
 
+/*
+ * What frees objects of the core is not shown to the collector, which would
+ * let it do so before the others in the same garbage have had their end.
+ */
+static bool
+is_shown(int which)
+{
+    return which != PYS_OF_BIO_MIRROR;
+}
+
 static int
 bio_traverse(PyObject *op, visitproc visit, void *arg)
 {
     const pys_quick_bio *self = (pys_quick_bio *)op;
 
     Py_VISIT(Py_TYPE(op));
-    Py_VISIT(self->owner);
-    for (int i = 0; i < PYS_N_OF_BIO; i++)
-        Py_VISIT(self->part[i]);
+    for (int i = 0; i < PYS_N_OF_BIO; i++) {
+        if (is_shown(i))
+            Py_VISIT(self->part[i]);
+    }
     return 0;
 }
 
@@ -501,8 +536,10 @@ bio_clear(PyObject *op)
 {
     pys_quick_bio *self = (pys_quick_bio *)op;
 
-    for (int i = 0; i < PYS_N_OF_BIO; i++)
-        Py_CLEAR(self->part[i]);
+    for (int i = 0; i < PYS_N_OF_BIO; i++) {
+        if (is_shown(i))
+            Py_CLEAR(self->part[i]);
+    }
     return 0;
 }
 
@@ -514,6 +551,7 @@ bio_dealloc(PyObject *op)
 
     PyObject_GC_UnTrack(op);
     let_core_go((pys_quick_bio *)op);
+    Py_CLEAR(((pys_quick_bio *)op)->part[PYS_OF_BIO_MIRROR]);
     (void)bio_clear(op);
     give_back(op);
     Py_DECREF(type);
@@ -536,6 +574,7 @@ static PyMethodDef methods[] = {
     {"_source", bio_source, METH_NOARGS, NULL},
     {"_adopt", bio_adopt, METH_VARARGS, NULL},
     {"_hold", bio_hold, METH_NOARGS, NULL},
+    {"_drop_core", bio_drop_core, METH_NOARGS, NULL},
     {"_drop_hold", bio_drop_hold, METH_NOARGS, NULL},
     {"_add_user", bio_add_user, METH_NOARGS, NULL},
     {"_end_user", bio_end_user, METH_NOARGS, NULL},

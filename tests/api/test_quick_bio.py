@@ -534,3 +534,115 @@ gc.collect()
 print("grown" if resident() - before > 1000 else "same")
 """)
     assert out == "same\n"
+
+
+@clause("CV-8")
+def test_threads_that_free_a_bio_that_others_take_crash_nothing() -> None:
+    out = alone("""
+import random, sys, threading
+import pyssl as p
+sys.setswitchinterval(1e-6)
+ctx = p.SSL_CTX(p.TLS_client_method())
+
+def some(r):
+    return r.choice([
+        lambda: p.BIO(p.BIO_s_mem()),
+        lambda: p.BIO_new_bio_pair()[0],
+        lambda: p.BIO_new_mem_buf(bytearray(70_000)),
+    ])()
+
+pool = [some(random) for _ in range(3)]
+said = set()
+
+def work(seed):
+    r = random.Random(seed)
+    ssl = p.SSL(ctx)
+    ssl.set_connect_state()
+    for _ in range(1500):
+        i, other = r.randrange(3), pool[r.randrange(3)]
+        bio = pool[i]
+        try:
+            r.choice([
+                bio.free,
+                bio.up_ref,
+                lambda: pool.__setitem__(i, some(r)),
+                lambda: bio.write(bytes(r.choice((1, 40_000)))),
+                lambda: bio.read(bytearray(r.choice((1, 70_000)))),
+                lambda: ssl.set_bio(bio, other),
+                ssl.do_handshake,
+                ssl.clear,
+                lambda: bio.make_bio_pair(other),
+                lambda: bio.set_callback_ex(lambda *a: a[6]),
+            ])()
+        except ValueError as e:
+            said.add(str(e))
+        p.ERR_clear_error()
+
+threads = [threading.Thread(target=work, args=(i,)) for i in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(*said)
+""")
+    assert out == "this BIO was freed\n"
+
+
+@needs_c
+def test_ends_in_one_garbage_find_the_bios_as_they_were() -> None:
+    out = alone("""
+import gc
+import pyssl as p
+ctx = p.SSL_CTX(p.TLS_client_method())
+done = []
+
+class User:
+    def __del__(self):
+        for call in (
+            self.ssl.do_handshake,
+            lambda: self.ssl.read(bytearray(9)),
+            lambda: self.rbio.read(bytearray(9)),
+            lambda: self.wbio.write(b"x"),
+        ):
+            try:
+                done.append(call())
+            except ValueError as e:
+                done.append(str(e))
+
+def make(k):
+    user = User()
+    user.wbio = p.BIO(p.BIO_s_mem())
+    user.ssl = p.SSL(ctx)
+    user.rbio = p.BIO(p.BIO_s_mem())
+    user.ssl.set_connect_state()
+    user.ssl.set_bio(user.rbio, user.wbio)
+    if k & 1:
+        user.rbio._c, user.wbio._c
+    if k & 2:
+        user.ssl._conn
+    if k & 4:
+        user.rbio.set_callback_ex(lambda *a: a[6])
+    assert user.ssl.do_handshake() == -1
+    for one in (user.rbio, user.wbio):
+        one.set_data(user)
+    user.ssl.set_ex_data(0, user)
+
+for k in range(80):
+    make(k)
+gc.collect()
+assert len(done) == 4 * 80, len(done)
+print("all")
+""")
+    assert out == "all\n"
+
+
+@clause("MEM-8")
+def test_a_buffer_stays_until_the_last_reader_is_done() -> None:
+    data = bytearray(b"abc")
+    bio: Any = p.BIO_new_mem_buf(data)
+    reader = bio._c  # what a read of another thread holds
+    bio.free()
+    with pytest.raises(BufferError):
+        data.append(1)
+    del reader
+    data.append(1)
