@@ -76,6 +76,15 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
 
     The I/O methods return what the man page's function returns and leave
     the reason to `get_error` and the thread's error queue.
+
+    Args:
+        ctx: An SSL_CTX; the connection begins with the settings that it has
+            now.
+
+    Errors:
+        TypeError: not a context.
+        ValueError: a context that was freed.
+        RuntimeError: made anew, by one of its own callbacks.
     """
 
     __slots__ = ()

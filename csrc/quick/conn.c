@@ -172,7 +172,9 @@ static PyMethodDef methods[] = {
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "The part of an SSL that its most frequent calls need."},
+    {Py_tp_doc,
+        "Conn(ctx)\n--\n\n"
+        "The part of an SSL that its most frequent calls need."},
     {Py_tp_members, members},
     {Py_tp_getset, getset},
     {Py_tp_methods, methods},

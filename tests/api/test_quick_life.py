@@ -8,6 +8,7 @@ in a process of its own.
 from __future__ import annotations
 
 import gc
+import inspect
 import os
 import subprocess
 import sys
@@ -93,6 +94,13 @@ def test_object_that_was_never_made_is_as_one_that_was_freed() -> None:
         with pytest.raises(ValueError, match="freed"):
             call()
     assert repr(never) == "<SSL freed>"
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 10), reason="Python 3.9 forgets it of types in C"
+)
+def test_an_ssl_says_what_it_is_made_of() -> None:
+    assert list(inspect.signature(p.SSL).parameters) == ["ctx"]
 
 
 @clause("CTX-3")
