@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from pyssl.bench import blocking, loops, scenarios, threads
+from pyssl.bench import blocking, loops, scenarios, sockets, threads
 from pyssl.bench.peers.base import End, Peer, Setup, Stage
 from pyssl.bench.scenarios import Prepared, Scenario, handshakes, prove
 
@@ -51,5 +51,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     *blocking.SCENARIOS,
     *loops.SCENARIOS,
+    *sockets.SCENARIOS,
     *threads.SCENARIOS,
 )

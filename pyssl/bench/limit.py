@@ -11,11 +11,13 @@ A chain that is remembered costs no signature check.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from time import perf_counter_ns, process_time_ns
+from typing import NamedTuple, Optional, Union
 
 from pyssl import primitive
 from pyssl.bench import pki
-from pyssl.bench.peers.base import Setup
+from pyssl.bench.peers.base import FailedError, Setup
+from pyssl.bench.peers.wires import tied
 from pyssl.bench.scenarios import Sample
 from pyssl.pkey import EVP_PKEY
 
@@ -45,6 +47,9 @@ _HMAC = 60
 # At least so often is a primitive done at a time.
 _LEAST = 4
 _SLICE_NS = 300_000
+
+# What a message goes through a socket at a time.
+_CARRIED = 1000
 
 
 class Step(NamedTuple):
@@ -185,3 +190,32 @@ class Limit:
         times = max(_LEAST, _LEAST * _SLICE_NS // max(first, 1))
         spent = primitive.spent_ns(*wish, times, self._key)
         return None if spent is None else spent / times
+
+
+class RawSocket:
+    """What carries a message where no TLS is: a pair of Python's sockets."""
+
+    def __init__(self, size: int) -> None:
+        """Keep how many bytes a message has on the socket."""
+        self._size = size
+
+    def sample(self) -> Sample:
+        """Send and receive.
+
+        Errors:
+            FailedError: the sockets have no room for a message.
+        """
+        size, buffer = self._size, bytearray(self._size)
+        message = bytes(size)
+        one, other = tied()
+        with one, other:
+            send, receive = one.send, other.recv_into
+            wall, cpu = perf_counter_ns(), process_time_ns()
+            for _ in range(_CARRIED):
+                if send(message) != size or receive(buffer) != size:
+                    raise FailedError("a message was cut short")
+            cpu, wall = process_time_ns() - cpu, perf_counter_ns() - wall
+        return Sample(_CARRIED, cpu, wall, {})
+
+
+Line = Union[Limit, RawSocket]

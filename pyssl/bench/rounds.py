@@ -16,9 +16,11 @@ from pyssl.bench.peers import BASELINE
 from pyssl.bench.peers.base import Facts, FailedError, Peer, SkipError
 from pyssl.bench.scenarios import Prepared, Sample, Scenario
 
-# Names of the rows that are not a peer's: chains remembered or not.
+# Names of the rows that are not a peer's: chains remembered or not, and a
+# socket without TLS.
 LIMIT = "limit"
 LIMIT_FULL = "limit-forgetful"
+LIMIT_SOCKET = "limit-socket"
 
 # Stands before the libcrypto in names of another build of ours.
 MARK = "+"
@@ -158,18 +160,22 @@ def _words(e: Exception) -> str:
     return str(e) if isinstance(e, FailedError) else repr(e)
 
 
-def limits(scenario: Scenario) -> dict[str, limit.Limit]:
+def limits(scenario: Scenario) -> dict[str, limit.Line]:
     """Make the limits of a scenario."""
     setup = scenario.setup
     if scenario.wall:
         return {}  # it is measured in one thread
     if scenario.ways:
         steps = limit.of_messages(setup, scenario.size)
-        return {LIMIT: limit.Limit(setup, steps, scenario.ways)}
+        lines: dict[str, limit.Line] = {}
+        lines[LIMIT] = limit.Limit(setup, steps, scenario.ways)
+        if scenario.wire:
+            lines[LIMIT_SOCKET] = limit.RawSocket(scenario.wire)
+        return lines
     if scenario.unit != "pairs/s":
         return {}
     steps = limit.of_handshake(setup, remembered=True)
-    found = {LIMIT: limit.Limit(setup, steps)}
+    found: dict[str, limit.Line] = {LIMIT: limit.Limit(setup, steps)}
     if not setup.resumed:
         steps = limit.of_handshake(setup, remembered=False)
         found[LIMIT_FULL] = limit.Limit(setup, steps)

@@ -121,6 +121,7 @@ class Scenario(NamedTuple):
         rounds: Rounds that it takes part in; 0 for all.
         size: Bytes of a message.
         ways: Messages in an operation; 0 if it is not about messages.
+        wire: Bytes of a message on a socket; 0 if it goes over none.
         wall: The figure goes by the clock on the wall.
         columns: Further figures.
         curve: What is drawn besides bars.
@@ -137,6 +138,7 @@ class Scenario(NamedTuple):
     rounds: int = 0
     size: int = 0
     ways: int = 0
+    wire: int = 0
     wall: bool = False
     columns: tuple[Column, ...] = ()
     curve: Optional[Curve] = None
@@ -292,15 +294,24 @@ def _messages(stage: Stage, size: int, both: bool, seconds: float) -> Sample:
     ways = [(client.sender(), server.receiver(buffer))]
     if both:
         ways.append((server.sender(), client.receiver(buffer)))
+
+    def work(many: int) -> None:
+        for _ in range(many):
+            for send, receive in ways:
+                if send(message) != size or receive() != size:
+                    raise FailedError("a message was cut short")
+
+    return repeated(work, seconds)
+
+
+def repeated(work: Callable[[int], None], seconds: float) -> Sample:
+    """Do something small again and again; work: is told how often."""
     many, count = 1, 0
     until = process_time_ns() + int(seconds * 1e9)
     wall, cpu = perf_counter_ns(), process_time_ns()
     now = cpu
     while now < until:
-        for _ in range(many):
-            for send, receive in ways:
-                if send(message) != size or receive() != size:
-                    raise FailedError("a message was cut short")
+        work(many)
         count += many
         before, now = now, process_time_ns()
         if now - before < _SLICE:
@@ -378,7 +389,7 @@ _GROUPS = {
     "mlkem768": "X25519MLKEM768",
 }
 _HELD = 100  # contexts
-_SIZES = {"16k": 16384, "1400": 1400, "64": 64}
+SIZES = {"16k": 16384, "1400": 1400, "64": 64}
 
 
 def _handshake_scenario(
@@ -430,7 +441,7 @@ def _bulk(both: bool, small: bool = False) -> list[Scenario]:
     suite, told = (".aes128", ", AES-128-GCM") if small else ("", "")
     found = []
     for version in ("1.3", "1.2"):
-        for name, size in _SIZES.items():
+        for name, size in SIZES.items():
             few = size < 1024
             way = "to and fro" if both else "one way"
             short = "" if version == "1.3" else ".tls12"

@@ -34,7 +34,7 @@ class Worker:
     def __init__(self) -> None:
         self._scenario: Optional[Scenario] = None
         self._ready: dict[str, Prepared] = {}
-        self._limits: dict[str, limit.Limit] = {}
+        self._limits: dict[str, limit.Line] = {}
         self._answers: dict[str, Callable[..., Any]] = {
             "hello": self._hello,
             "prepare": self._prepare,

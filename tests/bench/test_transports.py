@@ -134,6 +134,15 @@ class Silent(Wire):
             return EVENT_READ
         raise FailedError("it went away")
 
+    def sender(self) -> Any:
+        raise NotImplementedError
+
+    def receiver(self, buffer: bytearray) -> Any:
+        raise NotImplementedError
+
+    def waiter(self, buffer: bytearray) -> Any:
+        raise NotImplementedError
+
     def facts(self) -> Facts:
         return Facts("", "", "")
 

@@ -55,6 +55,20 @@ def _facts(m2: Any, conn: Any, reused: Optional[bool]) -> Facts:
     )
 
 
+def _receiver(conn: Any, buffer: bytearray) -> Callable[[], int]:
+    """Give what reads; recv_into would change the buffer's size."""
+    read, room = conn.read, len(buffer)
+
+    def receive() -> int:
+        data = read(room)
+        if data is None:
+            return 0  # nothing came, and the socket does not block
+        buffer[: len(data)] = data
+        return len(data)
+
+    return receive
+
+
 class _M2CryptoEnd(End):
     __slots__ = ("_conn", "_offered", "_reused", "_shake", "_stage")
 
@@ -94,15 +108,8 @@ class _M2CryptoEnd(End):
         return send
 
     def receiver(self, buffer: bytearray) -> Callable[[], int]:
-        """Give what reads; recv_into would change the buffer's size."""
-        read, room = self._conn.read, len(buffer)
-
-        def receive() -> int:
-            data = read(room)
-            buffer[: len(data)] = data
-            return len(data)
-
-        return receive
+        """Give what reads."""
+        return _receiver(self._conn, buffer)
 
     def facts(self) -> Facts:
         """Tell what was agreed on."""
@@ -143,6 +150,19 @@ class _M2CryptoWire(Wire):
     def facts(self) -> Facts:
         """Tell what was agreed on."""
         return _facts(self._stage.m2, self._conn, False)
+
+    def sender(self) -> Callable[[bytes], int]:
+        """Give what writes."""
+        send: Callable[[bytes], int] = self._conn.write
+        return send
+
+    def receiver(self, buffer: bytearray) -> Callable[[], int]:
+        """Give what reads."""
+        return _receiver(self._conn, buffer)
+
+    def waiter(self, buffer: bytearray) -> Callable[[], int]:
+        """Give what reads: it says by itself that nothing came."""
+        return _receiver(self._conn, buffer)
 
     def close(self) -> None:
         """Close the socket; else the end would write when it is dropped."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from selectors import EVENT_READ, EVENT_WRITE
 from socket import socket
@@ -119,6 +121,27 @@ class _PyOpenSSLWire(Wire):
     def facts(self) -> Facts:
         """Tell what was agreed on."""
         return _facts(self._stage, self._conn)
+
+    def sender(self) -> Callable[[bytes], int]:
+        """Give what writes."""
+        send: Callable[[bytes], int] = self._conn.send
+        return send
+
+    def receiver(self, buffer: bytearray) -> Callable[[], int]:
+        """Give what reads."""
+        return partial(self._conn.recv_into, buffer)
+
+    def waiter(self, buffer: bytearray) -> Callable[[], int]:
+        """Give what reads, or finds that nothing came."""
+        read, nothing = self.receiver(buffer), self._ssl.WantReadError
+
+        def look() -> int:
+            try:
+                return read()
+            except nothing:
+                return 0
+
+        return look
 
 
 class _PyOpenSSLStage(WiredStage):

@@ -148,6 +148,28 @@ class _PysslWire(Wire):
         """Tell what was agreed on."""
         return _facts(self._ssl)
 
+    def sender(self) -> Callable[[bytes], int]:
+        """Give what writes."""
+        return self._ssl.write
+
+    def receiver(self, buffer: bytearray) -> Callable[[], int]:
+        """Give what reads."""
+        return partial(self._ssl.read, buffer)
+
+    def waiter(self, buffer: bytearray) -> Callable[[], int]:
+        """Give what reads, or finds that nothing came."""
+        read, error_of = self._ssl.read, self._ssl.get_error
+
+        def look() -> int:
+            ret = read(buffer)
+            if ret > 0:
+                return ret
+            if error_of(ret) != pyssl.SSL_ERROR_WANT_READ:
+                raise FailedError(_why())
+            return 0
+
+        return look
+
 
 class _PysslStage(WiredStage):
     """One SSL_CTX a side."""

@@ -179,6 +179,27 @@ class _StdlibWire(Wire):
         """Tell what was agreed on."""
         return _facts(self._tls, self._group)
 
+    def sender(self) -> Callable[[bytes], int]:
+        """Give what writes."""
+        send: Callable[[bytes], int] = self._tls.write
+        return send
+
+    def receiver(self, buffer: bytearray) -> Callable[[], int]:
+        """Give what reads."""
+        return partial(self._tls.read, len(buffer), buffer)
+
+    def waiter(self, buffer: bytearray) -> Callable[[], int]:
+        """Give what reads, or finds that nothing came."""
+        read, nothing = self.receiver(buffer), self._ssl.SSLWantReadError
+
+        def look() -> int:
+            try:
+                return read()
+            except nothing:
+                return 0
+
+        return look
+
 
 class _StdlibStage(_SslStage, WiredStage):
     """The module itself also wraps sockets."""

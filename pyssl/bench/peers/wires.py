@@ -1,19 +1,41 @@
 """Ends over a socket: a package's own way, or bytes that are carried for it.
 
 A loop asks an end to shake hands and is told what it waits for. The mode of
-the socket decides whether the end returns or blocks where it would wait.
+the socket decides whether the end returns or blocks where it would wait. What
+writes and reads afterwards is the package's own, as with ends in memory.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from selectors import EVENT_READ, EVENT_WRITE
-from socket import socket
+from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET, socket, socketpair
 from typing import Any, Optional
 
-from pyssl.bench.peers.base import End, Facts, FailedError, Stage
+from pyssl.bench.peers.base import (
+    End,
+    Facts,
+    FailedError,
+    SkipError,
+    Stage,
+)
 
 _ROOM = 1 << 16  # bytes that are moved at a time
+
+
+def tied() -> tuple[socket, socket]:
+    """Make two sockets that are tied to each other and do not block.
+
+    Each takes some records before the other reads, on every system.
+    """
+    pair = socketpair()
+    for one in pair:
+        one.setblocking(False)
+        for kind in (SO_SNDBUF, SO_RCVBUF):
+            if one.getsockopt(SOL_SOCKET, kind) < _ROOM:
+                one.setsockopt(SOL_SOCKET, kind, _ROOM)
+    return pair
 
 
 class Wire(ABC):
@@ -42,6 +64,25 @@ class Wire(ABC):
     @abstractmethod
     def facts(self) -> Facts:
         """Tell what was agreed on."""
+
+    @abstractmethod
+    def sender(self) -> Callable[[bytes], int]:
+        """Give what writes a message and answers how much was written."""
+
+    @abstractmethod
+    def receiver(self, buffer: bytearray) -> Callable[[], int]:
+        """Give what reads into the buffer and answers how much was read."""
+
+    @abstractmethod
+    def waiter(self, buffer: bytearray) -> Callable[[], int]:
+        """Give what reads, too, but answers 0 where nothing has come.
+
+        It is for sockets that do not block, and does what an event loop
+        does until it knows that the socket is to be waited for.
+
+        Errors:
+            SkipError: it is not the package that reads the socket.
+        """
 
     def close(self) -> None:
         """Close the socket; no more is said."""
@@ -112,6 +153,38 @@ class Carried(Wire):
     def facts(self) -> Facts:
         """Tell what was agreed on."""
         return self._end.facts()
+
+    def sender(self) -> Callable[[bytes], int]:
+        """Give what writes, and sends what that leaves."""
+        write, send, way = self._end.sender(), self.sock.send, self._out
+
+        def carry(data: bytes) -> int:
+            written = write(data)
+            left = _drained(way)
+            if send(left) != len(left):
+                raise FailedError("the socket took a part")
+            return written
+
+        return carry
+
+    def receiver(self, buffer: bytearray) -> Callable[[], int]:
+        """Give what takes in what came, and reads."""
+        read, receive, way = (
+            self._end.receiver(buffer),
+            self.sock.recv,
+            self._in,
+        )
+
+        def carry() -> int:
+            _feed(way, receive(_ROOM))
+            return read()
+
+        return carry
+
+    def waiter(self, buffer: bytearray) -> Callable[[], int]:
+        """Refuse: where nothing came the end is not asked."""
+        del buffer
+        raise SkipError("the harness reads the socket")
 
 
 def _drained(way: Any) -> bytes:

@@ -101,6 +101,27 @@ class _WolfsslWire(Wire):
         """Tell what was agreed on."""
         return self._facts(self._tls)
 
+    def sender(self) -> Callable[[bytes], int]:
+        """Give what writes."""
+        send: Callable[[bytes], int] = self._tls.write
+        return send
+
+    def receiver(self, buffer: bytearray) -> Callable[[], int]:
+        """Give what reads."""
+        return partial(self._tls.recv_into, buffer)
+
+    def waiter(self, buffer: bytearray) -> Callable[[], int]:
+        """Give what reads, or finds that nothing came."""
+        read, nothing = self.receiver(buffer), self._ssl.SSLWantReadError
+
+        def look() -> int:
+            try:
+                return read()
+            except nothing:
+                return 0
+
+        return look
+
 
 class _WolfsslStage(WiredStage):
     """One SSLContext a side."""
