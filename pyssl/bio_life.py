@@ -427,12 +427,17 @@ class BioLife(Owner, Bio):
     def _retune(self) -> None:
         """Settle who works with the BIO after a callback was set."""
         called = self._callback_ex is not None or self._callback is not None
-        if called and self._native_kind and self._mirror is None:
-            self._mirror = own(_new(_FOREIGN), _free)
+        if not called or not self._native_kind:
+            return
+        with LOCK:  # who has got a mirror keeps it
+            if self._mirror is not None:
+                return
+            mirror = own(_new(_FOREIGN), _free)
+            self._plain = False
+            self._mirror = mirror
             self._sync(NEITHER)
             self._epoch += 1
             lib.pys_bio_hand_over(self._source())
-        self._plain = self._native_kind and self._mirror is None
 
     def _call(
         self,

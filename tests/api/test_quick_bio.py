@@ -588,6 +588,35 @@ print(*said)
     assert out == "this BIO was freed\n"
 
 
+@clause("CV-8")
+def test_threads_that_set_callbacks_at_once_get_one_mirror() -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(100):
+            bio: Any = p.BIO(p.BIO_s_mem())
+            begin = threading.Barrier(3)
+            found: list[Any] = []
+
+            def work(
+                bio: Any = bio, begin: Any = begin, found: Any = found
+            ) -> None:
+                begin.wait()
+                bio.set_callback_ex(lambda *a: a[6])
+                found.append(bio._native())
+
+            threads = [threading.Thread(target=work) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+            assert len(found) == 3
+            assert all(one is found[0] for one in found)
+            assert bio._epoch == 1
+    finally:
+        sys.setswitchinterval(before)
+
+
 @needs_c
 def test_ends_in_one_garbage_find_the_bios_as_they_were() -> None:
     out = alone("""
