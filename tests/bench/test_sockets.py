@@ -348,10 +348,9 @@ def test_record_has_the_size_that_sockets_without_tls_carry(
     assert raw.cpu_ns > 0
 
 
-def test_sockets_without_room_are_a_failure() -> None:
+def test_sockets_without_room_tell_nothing() -> None:
     size = 1 << 26  # more than any system lets wait
-    with pytest.raises(FailedError, match="cut short"):
-        limit.RawSocket(size).sample()
+    assert limit.RawSocket(size).sample() is None
 
 
 def test_table_and_json_tell_what_sockets_take(
