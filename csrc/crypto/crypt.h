@@ -96,12 +96,9 @@ size_t pys_aead_key_len(enum pys_aead_alg alg);
 
 typedef struct pys_aead pys_aead;
 
-/* APART: the last byte may be wanted elsewhere than the rest. */
-enum pys_aead_use { PYS_OPENS_APART, PYS_SEALS, PYS_OPENS };
-
-/* A context keyed for one use; NULL on failure. */
+/* A context keyed for one direction; NULL on failure. */
 PYS_MUST pys_aead *pys_aead_new(enum pys_aead_alg alg, const uint8_t *key,
-    enum pys_aead_use use);
+    bool sealing);
 /* Puts another key into the same context. */
 PYS_MUST bool pys_aead_rekey(pys_aead *a, const uint8_t *key);
 void pys_aead_free(pys_aead *a);
@@ -115,8 +112,7 @@ PYS_MUST bool pys_aead_seal(pys_aead *a, const uint8_t nonce[PYS_IV_LEN],
     pys_rd ad, pys_rd in, pys_rd tail, uint8_t *out);
 /*
  * in ends with the tag; out gets in.n - PYS_TAG_LEN bytes and may be in.p.
- * Unless last is NULL, it gets the last of them, for which out needs no room;
- * that takes a context for PYS_OPENS_APART.
+ * Unless last is NULL, it gets the last of them, for which out needs no room.
  * False if it is not authentic (out then holds nothing of use, wiped).
  */
 PYS_MUST bool pys_aead_open(pys_aead *a, const uint8_t nonce[PYS_IV_LEN],

@@ -55,7 +55,7 @@ pys_aead_key_len(enum pys_aead_alg alg)
 }
 
 pys_aead *
-pys_aead_new(enum pys_aead_alg alg, const uint8_t *key, enum pys_aead_use use)
+pys_aead_new(enum pys_aead_alg alg, const uint8_t *key, bool sealing)
 {
     pys_aead *a = pys_alloc(sizeof(*a));
 
@@ -64,8 +64,8 @@ pys_aead_new(enum pys_aead_alg alg, const uint8_t *key, enum pys_aead_use use)
     a->nonce_put = nonce_asked && alg != PYS_CHACHA20_POLY1305;
     a->ctx = EVP_CIPHER_CTX_new();
     if (a->ctx == NULL ||
-        EVP_CipherInit_ex2(a->ctx, fetched[alg], key, NULL,
-            use == PYS_SEALS ? 1 : 0, NULL) != 1) {
+        EVP_CipherInit_ex2(a->ctx, fetched[alg], key, NULL, sealing ? 1 : 0,
+            NULL) != 1) {
         pys_aead_free(a);
         return NULL;
     }

@@ -156,7 +156,7 @@ static bool
 seal_ready(work *w)
 {
     if (w->suite != NULL)
-        w->aead = pys_aead_new(w->suite->aead, w->secret, PYS_SEALS);
+        w->aead = pys_aead_new(w->suite->aead, w->secret, true);
     return w->aead != NULL;
 }
 
@@ -166,7 +166,7 @@ open_ready(work *w)
     if (!seal_ready(w) || !seal(w))
         return false;
     pys_aead_free(w->aead);
-    w->aead = pys_aead_new(w->suite->aead, w->secret, PYS_OPENS_APART);
+    w->aead = pys_aead_new(w->suite->aead, w->secret, false);
     return w->aead != NULL;
 }
 

@@ -20,8 +20,7 @@ pys_protect_install(pys_protect *p, const pys_suite *suite, pys_hash *scratch,
         ok = pys_aead_rekey(p->aead, key);
     } else if (ok) {
         pys_aead_free(p->aead);
-        p->aead = pys_aead_new(suite->aead, key,
-            sealing ? PYS_SEALS : PYS_OPENS_APART);
+        p->aead = pys_aead_new(suite->aead, key, sealing);
         ok = p->aead != NULL;
     }
     p->suite = suite;
@@ -35,7 +34,7 @@ pys_protect_install12(pys_protect *p, const pys_suite *suite,
     const uint8_t *key, const uint8_t *iv, bool sealing)
 {
     pys_aead_free(p->aead);
-    p->aead = pys_aead_new(suite->aead, key, sealing ? PYS_SEALS : PYS_OPENS);
+    p->aead = pys_aead_new(suite->aead, key, sealing);
     p->suite = suite;
     p->seq = 0;
     memcpy(p->iv, iv, pys_keys12_iv_len(suite));

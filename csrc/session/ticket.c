@@ -19,11 +19,6 @@ typedef struct ticket_key {
 
 enum { SEALER, OPENER, N_IDLE };
 
-static const enum pys_aead_use uses[N_IDLE] = {
-    [SEALER] = PYS_SEALS,
-    [OPENER] = PYS_OPENS,
-};
-
 /*
  * What a key has been set up for costs as much as its use, so that one of
  * each kind waits for whoever comes next; who finds none makes one.
@@ -196,7 +191,7 @@ turn_begin(pys_ticket_keys *k, const uint8_t *name, int kind, turn *t)
     }
     unlock(k);
     if (found && t->aead == NULL)
-        t->aead = pys_aead_new(PYS_AES_256_GCM, t->key.aes, uses[kind]);
+        t->aead = pys_aead_new(PYS_AES_256_GCM, t->key.aes, kind == SEALER);
     return found;
 }
 

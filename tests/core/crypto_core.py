@@ -53,15 +53,10 @@ class Agreed(NamedTuple):
 class Aead:
     """One direction of an AEAD."""
 
-    def __init__(
-        self, core: Core, alg: int, key: bytes, sealing: bool, apart: bool
-    ):
-        lib = core.lib
+    def __init__(self, core: Core, alg: int, key: bytes, sealing: bool):
         self.core = core
-        use = lib.PYS_OPENS_APART if apart else lib.PYS_OPENS
         self.raw = core.ffi.gc(
-            lib.pys_aead_new(alg, key, lib.PYS_SEALS if sealing else use),
-            lib.pys_aead_free,
+            core.lib.pys_aead_new(alg, key, sealing), core.lib.pys_aead_free
         )
 
     def rekey(self, key: bytes) -> bool:
@@ -297,10 +292,8 @@ class Core:
         )
         return self._out(ok, out, n)
 
-    def aead(
-        self, alg: int, key: bytes, sealing: bool, apart: bool = True
-    ) -> Aead:
-        return Aead(self, alg, key, sealing, apart)
+    def aead(self, alg: int, key: bytes, sealing: bool) -> Aead:
+        return Aead(self, alg, key, sealing)
 
     def fix_share(self, group: int, private: bytes) -> None:
         self.lib.pys_test_put_share(group, private, len(private))

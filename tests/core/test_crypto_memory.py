@@ -48,8 +48,7 @@ def _hash(core: Core) -> bool:
 
 
 def _aead(core: Core) -> bool:
-    lib = core.lib
-    raw = lib.pys_aead_new(crypto_core.AES_128_GCM, bytes(16), lib.PYS_SEALS)
+    raw = core.lib.pys_aead_new(crypto_core.AES_128_GCM, bytes(16), True)
     return _made(core, raw, core.lib.pys_aead_free)
 
 

@@ -1,7 +1,7 @@
 /*
  * AEAD over AWS-LC (see crypto/crypt_aead.c). EVP_AEAD takes a text as a
- * whole, in a plain struct in place. Only where the last byte of a text may go
- * elsewhere than the rest, AES-GCM is opened with EVP_CIPHER, in pieces.
+ * whole, in a plain struct in place. Only AES-GCM is opened with EVP_CIPHER,
+ * in pieces, because the last byte of a text may go elsewhere than the rest.
  */
 #include <awslc/aead.h>
 #include <awslc/cipher.h>
@@ -21,7 +21,7 @@ typedef struct aead_kind {
     /* Text up to here is sealed faster copied together with its tail. */
     size_t copied_max;
     const EVP_AEAD *(*whole)(void);
-    const EVP_CIPHER *(*pieces)(void); /* NULL: it is always opened whole */
+    const EVP_CIPHER *(*pieces)(void); /* NULL: it is opened as a whole */
 } aead_kind;
 
 static const aead_kind kinds[] = {
@@ -114,10 +114,9 @@ rekey(pys_aead *a, const EVP_CIPHER *cipher, const uint8_t *key)
 
 /* pys_alloc's zeros are what EVP_AEAD_CTX_zero and EVP_CIPHER_CTX_init do. */
 pys_aead *
-pys_aead_new(enum pys_aead_alg alg, const uint8_t *key, enum pys_aead_use use)
+pys_aead_new(enum pys_aead_alg alg, const uint8_t *key, bool sealing)
 {
-    const EVP_CIPHER *cipher = use == PYS_OPENS_APART ? fetched[alg].pieces :
-                                                        NULL;
+    const EVP_CIPHER *cipher = sealing ? NULL : fetched[alg].pieces;
     pys_aead *a = pys_alloc(cipher != NULL ? sizeof(pieces) : sizeof(whole));
 
     if (a == NULL)
