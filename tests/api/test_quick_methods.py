@@ -128,6 +128,7 @@ def test_package_works_without_the_methods_in_c() -> None:
         f"tests/api/test_{name}.py"
         for name in (
             "ex_data",
+            "quick_bio",
             "quick_methods",
             "quick_session",
             "session_object",
