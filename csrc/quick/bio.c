@@ -51,8 +51,7 @@ static PyMemberDef method_members[] = {
 static PyObject *
 method_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
-    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    PyObject *op = alloc(type, 0);
+    PyObject *op = pys_quick_alloc(type);
 
     (void)args;
     (void)named;
@@ -209,11 +208,9 @@ bio_adopt(PyObject *op, PyObject *args)
 static PyObject *
 bio_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
-    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-
     (void)args;
     (void)named;
-    return alloc(type, 0);
+    return pys_quick_alloc(type);
 }
 
 pys_quick_bio *
@@ -543,32 +540,30 @@ bio_clear(PyObject *op)
     return 0;
 }
 
+/* What the last one who has it gives up. */
+static int
+bio_end(PyObject *op)
+{
+    let_core_go((pys_quick_bio *)op);
+    Py_CLEAR(((pys_quick_bio *)op)->part[PYS_OF_BIO_MIRROR]);
+    return bio_clear(op);
+}
+
 static void
 bio_dealloc(PyObject *op)
 {
-    PyTypeObject *type = Py_TYPE(op);
-    freefunc give_back = (freefunc)PyType_GetSlot(type, Py_tp_free);
-
-    PyObject_GC_UnTrack(op);
-    let_core_go((pys_quick_bio *)op);
-    Py_CLEAR(((pys_quick_bio *)op)->part[PYS_OF_BIO_MIRROR]);
-    (void)bio_clear(op);
-    give_back(op);
-    Py_DECREF(type);
+    pys_quick_drop(op, bio_end);
 }
 
-/* What takes its arguments as they lie there. */
-#define FAST(function) (PyCFunction)(void (*)(void)) function
-
 static PyMethodDef methods[] = {
-    {"read", FAST(pys_quick_bio_read), PYS_FASTCALL | METH_KEYWORDS,
+    {"read", PYS_QUICK_FAST(pys_quick_bio_read), PYS_FASTCALL | METH_KEYWORDS,
         pys_quick_doc_bio_read},
-    {"write", FAST(pys_quick_bio_write), PYS_FASTCALL | METH_KEYWORDS,
-        pys_quick_doc_bio_write},
+    {"write", PYS_QUICK_FAST(pys_quick_bio_write),
+        PYS_FASTCALL | METH_KEYWORDS, pys_quick_doc_bio_write},
     {"pending", pys_quick_bio_pending, METH_NOARGS,
         "pending($self, /)\n--\n\nGive the bytes that can be read."},
-    {"make_bio_pair", FAST(pys_quick_bio_tie), PYS_FASTCALL | METH_KEYWORDS,
-        pys_quick_doc_bio_tie},
+    {"make_bio_pair", PYS_QUICK_FAST(pys_quick_bio_tie),
+        PYS_FASTCALL | METH_KEYWORDS, pys_quick_doc_bio_tie},
     {"free", bio_free, METH_NOARGS, doc_free},
     {"_usable", bio_usable, METH_NOARGS, NULL},
     {"_source", bio_source, METH_NOARGS, NULL},

@@ -49,9 +49,9 @@ const char pys_quick_doc_bio_tie[] =
     "Returns:\n"
     "    1, or 0 with BIO_R_IN_USE if either has its other half.";
 
-static const pys_quick_form read_form = {"O|O:read", {"buf", "n", NULL}};
-static const pys_quick_form write_form = {"O|O:write", {"data", "n", NULL}};
-static const pys_quick_form tie_form = {"O:make_bio_pair", {"other", NULL}};
+static const pys_quick_form read_form = {"O|O:read", {"buf", "n", NULL}, 1};
+static const pys_quick_form write_form = {"O|O:write", {"data", "n", NULL}, 1};
+static const pys_quick_form tie_form = {"O:make_bio_pair", {"other", NULL}, 1};
 
 /* The core's object, if nobody is to hear of what it does, or NULL. */
 static pys_bio *
@@ -116,37 +116,34 @@ result_of(PyObject *op, int writing, long ret)
     return PyLong_FromLong(ret);
 }
 
+/* Reads or writes; long_way is the method for all that is not usual. */
+static PyObject *
+move(PyObject *op, int writing, const char *long_way, PyObject *const *args,
+    Py_ssize_t n, PyObject *names)
+{
+    PyObject *given[2]; /* a buffer, n */
+    long ret;
+
+    if (!pys_quick_arguments(args, n, names,
+            writing ? &write_form : &read_form, given))
+        return NULL;
+    if (try_quick((pys_quick_bio *)op, writing, given[0], given[1], &ret))
+        return result_of(op, writing, ret);
+    return pys_quick_call(op, long_way, "(OO)", given[0], given[1]);
+}
+
 PyObject *
 pys_quick_bio_read(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
     PyObject *names)
 {
-    PyObject *buf = NULL, *num = Py_None;
-    long ret;
-
-    if (n_args == 1 && names == NULL)
-        buf = args[0];
-    else if (!pys_quick_arguments(args, n_args, names, &read_form, &buf, &num))
-        return NULL;
-    if (try_quick((pys_quick_bio *)op, 0, buf, num, &ret))
-        return result_of(op, 0, ret);
-    return pys_quick_call(op, "_read", "(OO)", buf, num);
+    return move(op, 0, "_read", args, n_args, names);
 }
 
 PyObject *
 pys_quick_bio_write(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
     PyObject *names)
 {
-    PyObject *data = NULL, *num = Py_None;
-    long ret;
-
-    if (n_args == 1 && names == NULL)
-        data = args[0];
-    else if (!pys_quick_arguments(args, n_args, names, &write_form, &data,
-                 &num))
-        return NULL;
-    if (try_quick((pys_quick_bio *)op, 1, data, num, &ret))
-        return result_of(op, 1, ret);
-    return pys_quick_call(op, "_write", "(OO)", data, num);
+    return move(op, 1, "_write", args, n_args, names);
 }
 
 PyObject *
@@ -186,15 +183,13 @@ PyObject *
 pys_quick_bio_tie(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
     PyObject *names)
 {
-    PyObject *other = NULL, *unused, *views;
+    PyObject *given[2], *other, *views;
     pys_quick_bio *one, *two;
     int ret;
 
-    if (n_args == 1 && names == NULL)
-        other = args[0];
-    else if (!pys_quick_arguments(args, n_args, names, &tie_form, &other,
-                 &unused))
+    if (!pys_quick_arguments(args, n_args, names, &tie_form, given))
         return NULL;
+    other = given[0];
     views = PyList_New(0); /* which may run any code */
     if (views == NULL)
         return NULL;

@@ -78,8 +78,7 @@ conn_keep(PyObject *op, PyObject *args)
 static PyObject *
 conn_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
-    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    PyObject *op = alloc(type, 0);
+    PyObject *op = pys_quick_alloc(type);
     pys_quick_conn *self = (pys_quick_conn *)op;
 
     (void)args;
@@ -114,49 +113,48 @@ conn_clear(PyObject *op)
     return 0;
 }
 
-static void
-conn_dealloc(PyObject *op)
+/* What the last one who has it gives up. */
+static int
+conn_end(PyObject *op)
 {
-    PyTypeObject *type = Py_TYPE(op);
-    freefunc give_back = (freefunc)PyType_GetSlot(type, Py_tp_free);
-
-    PyObject_GC_UnTrack(op);
     (void)conn_clear(op);
     pys_quick_lock_wipe(&((pys_quick_conn *)op)->lock[0]);
     pys_quick_lock_wipe(&((pys_quick_conn *)op)->lock[1]);
-    give_back(op);
-    Py_DECREF(type);
+    return 0;
 }
 
-/* What takes its arguments as they lie there. */
-#define FAST(function) (PyCFunction)(void (*)(void)) function
+static void
+conn_dealloc(PyObject *op)
+{
+    pys_quick_drop(op, conn_end);
+}
 
 static PyMethodDef methods[] = {
-    {"read", FAST(pys_quick_read_call), PYS_FASTCALL | METH_KEYWORDS,
+    {"read", PYS_QUICK_FAST(pys_quick_read_call), PYS_FASTCALL | METH_KEYWORDS,
         pys_quick_doc_read},
-    {"write", FAST(pys_quick_write_call), PYS_FASTCALL | METH_KEYWORDS,
-        pys_quick_doc_write},
+    {"write", PYS_QUICK_FAST(pys_quick_write_call),
+        PYS_FASTCALL | METH_KEYWORDS, pys_quick_doc_write},
     {"do_handshake", pys_quick_handshake, METH_NOARGS,
         pys_quick_doc_handshake},
-    {"get_error", FAST(pys_quick_get_error), PYS_FASTCALL | METH_KEYWORDS,
-        pys_quick_doc_get_error},
+    {"get_error", PYS_QUICK_FAST(pys_quick_get_error),
+        PYS_FASTCALL | METH_KEYWORDS, pys_quick_doc_get_error},
     {"get_session", pys_quick_get_session, METH_NOARGS,
         pys_quick_doc_get_session},
     {"get1_session", pys_quick_get_session, METH_NOARGS,
         pys_quick_doc_get1_session},
-    {"set_session", FAST(pys_quick_set_session), PYS_FASTCALL | METH_KEYWORDS,
-        pys_quick_doc_set_session},
+    {"set_session", PYS_QUICK_FAST(pys_quick_set_session),
+        PYS_FASTCALL | METH_KEYWORDS, pys_quick_doc_set_session},
     {"set_connect_state", pys_quick_be_client, METH_NOARGS,
         pys_quick_doc_be_client},
     {"set_accept_state", pys_quick_be_server, METH_NOARGS,
         pys_quick_doc_be_server},
-    {"set_bio", FAST(pys_quick_set_bio), PYS_FASTCALL | METH_KEYWORDS,
-        pys_quick_doc_set_bio},
-    {"set_tlsext_host_name", FAST(pys_quick_set_name),
+    {"set_bio", PYS_QUICK_FAST(pys_quick_set_bio),
+        PYS_FASTCALL | METH_KEYWORDS, pys_quick_doc_set_bio},
+    {"set_tlsext_host_name", PYS_QUICK_FAST(pys_quick_set_name),
         PYS_FASTCALL | METH_KEYWORDS, pys_quick_doc_set_name},
-    {"set1_host", FAST(pys_quick_set_host), PYS_FASTCALL | METH_KEYWORDS,
-        pys_quick_doc_set_host},
-    {"set_shutdown", FAST(pys_quick_set_shutdown),
+    {"set1_host", PYS_QUICK_FAST(pys_quick_set_host),
+        PYS_FASTCALL | METH_KEYWORDS, pys_quick_doc_set_host},
+    {"set_shutdown", PYS_QUICK_FAST(pys_quick_set_shutdown),
         PYS_FASTCALL | METH_KEYWORDS, pys_quick_doc_set_shutdown},
     {"_keep", conn_keep, METH_VARARGS, NULL},
     {"_heard", pys_quick_heard, METH_NOARGS, NULL},
@@ -165,8 +163,8 @@ static PyMethodDef methods[] = {
     {"_give", pys_quick_give_one, METH_O, NULL},
     {"_alive", pys_quick_alive, METH_NOARGS, NULL},
     {"_enter", pys_quick_enter, METH_NOARGS, NULL},
-    {"_alone", FAST(pys_quick_alone), PYS_FASTCALL, NULL},
-    {"_exclusive", FAST(pys_quick_exclusive), PYS_FASTCALL, NULL},
+    {"_alone", PYS_QUICK_FAST(pys_quick_alone), PYS_FASTCALL, NULL},
+    {"_exclusive", PYS_QUICK_FAST(pys_quick_exclusive), PYS_FASTCALL, NULL},
     {"_facts", pys_quick_facts, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };

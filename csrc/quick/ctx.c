@@ -66,14 +66,15 @@ ctx_publish(PyObject *op, PyObject *args)
 {
     pys_quick_ctx *self = (pys_quick_ctx *)op;
     PyObject *owner, *before = self->part[PYS_OF_CTX_SETTINGS];
-    pys_settings *core;
+    pys_settings *core, *last = self->core;
 
     core = pys_quick_pair(args, "OO:_publish", &owner);
     if (PyErr_Occurred() != NULL)
         return NULL;
     Py_INCREF(owner);
-    self->core = core;
+    self->core = core == NULL ? NULL : pys_settings_up_ref(core);
     self->part[PYS_OF_CTX_SETTINGS] = owner;
+    pys_settings_free(last);
     Py_XDECREF(before);
     Py_RETURN_NONE;
 }
@@ -88,8 +89,7 @@ static PyMethodDef methods[] = {
 static PyObject *
 ctx_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
-    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    PyObject *op = alloc(type, 0);
+    PyObject *op = pys_quick_alloc(type);
 
     (void)args;
     (void)named;
@@ -118,6 +118,7 @@ ctx_clear(PyObject *op)
 {
     pys_quick_ctx *self = (pys_quick_ctx *)op;
 
+    pys_settings_free(self->core);
     self->core = NULL;
     for (size_t i = 0; i < PYS_N_OF_CTX; i++)
         Py_CLEAR(self->part[i]);
@@ -127,13 +128,7 @@ ctx_clear(PyObject *op)
 static void
 ctx_dealloc(PyObject *op)
 {
-    PyTypeObject *type = Py_TYPE(op);
-    freefunc give_back = (freefunc)PyType_GetSlot(type, Py_tp_free);
-
-    PyObject_GC_UnTrack(op);
-    (void)ctx_clear(op);
-    give_back(op);
-    Py_DECREF(type);
+    pys_quick_drop(op, ctx_clear);
 }
 
 static PyType_Slot slots[] = {

@@ -52,31 +52,6 @@ const char pys_quick_doc_write[] =
     "\n"
     "Source: SSL_write(3); contract 5.2.";
 
-bool
-pys_quick_arguments(PyObject *const *args, Py_ssize_t n, PyObject *names,
-    const pys_quick_form *form, PyObject **first, PyObject **second)
-{
-    PyObject *all = PyTuple_New(n);
-    PyObject *named = PyDict_New();
-    Py_ssize_t n_names = names == NULL ? 0 : PyTuple_Size(names);
-    bool ok = all != NULL && named != NULL;
-
-    for (Py_ssize_t i = 0; ok && i < n; i++) {
-        Py_INCREF(args[i]);
-        ok = PyTuple_SetItem(all, i, args[i]) == 0;
-    }
-    for (Py_ssize_t i = 0; ok && i < n_names; i++)
-        ok = PyDict_SetItem(named, PyTuple_GetItem(names, i), args[n + i]) ==
-            0;
-    /* What is found is borrowed from the caller, who has it all. */
-    ok = ok &&
-        PyArg_ParseTupleAndKeywords(all, named, form->format,
-            (char **)form->keys, first, second);
-    Py_XDECREF(all);
-    Py_XDECREF(named);
-    return ok;
-}
-
 /* Says what came of a call that did something, and for whom. */
 static PyObject *
 done(pys_quick_conn *self, int writing, long n)
@@ -111,8 +86,9 @@ may_try(const pys_quick_conn *self, int writing, PyObject *num, size_t *size)
         self->inside[1 - writing] == 0 && count_is(num, size);
 }
 
-static const pys_quick_form read_form = {"O|O:read", {"buf", "num", NULL}};
-static const pys_quick_form write_form = {"O|O:write", {"data", "num", NULL}};
+static const pys_quick_form read_form = {"O|O:read", {"buf", "num", NULL}, 1};
+static const pys_quick_form write_form = {
+    "O|O:write", {"data", "num", NULL}, 1};
 
 /* ---- buffers ----------------------------------------------------------- */
 
@@ -299,6 +275,14 @@ try_waiting(pys_quick_conn *self, int writing, PyObject *buf, PyObject *num,
     return true;
 }
 
+/* One way or the other; 0: nothing was done. False: an exception. */
+static bool
+try_all(pys_quick_conn *self, int writing, PyObject *given[2], long *n)
+{
+    return try_quick(self, writing, given[0], given[1], n) &&
+        (*n != 0 || try_waiting(self, writing, given[0], given[1], n));
+}
+
 /* Says that there is nothing to read yet. */
 static PyObject *
 nothing_yet(pys_quick_conn *self)
@@ -316,21 +300,18 @@ pys_quick_read_call(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
     PyObject *names)
 {
     pys_quick_conn *self = (pys_quick_conn *)op;
-    PyObject *buf = NULL, *num = Py_None;
+    PyObject *given[2]; /* buf, num */
     long n;
 
-    if (n_args == 1 && names == NULL)
-        buf = args[0];
-    else if (!pys_quick_arguments(args, n_args, names, &read_form, &buf, &num))
-        return NULL;
-    if (!try_quick(self, 0, buf, num, &n) ||
-        (n == 0 && !try_waiting(self, 0, buf, num, &n)))
+    if (!pys_quick_arguments(args, n_args, names, &read_form, given) ||
+        !try_all(self, 0, given, &n))
         return NULL;
     if (n > 0)
         return done(self, 0, n);
     if (n == -(long)PYS_IO_WANT_READ)
         return nothing_yet(self);
-    return pys_quick_call(op, "_read", "(OOOl)", buf, num, Py_False, n);
+    return pys_quick_call(op, "_read", "(OOOl)", given[0], given[1], Py_False,
+        n);
 }
 
 PyObject *
@@ -338,20 +319,15 @@ pys_quick_write_call(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
     PyObject *names)
 {
     pys_quick_conn *self = (pys_quick_conn *)op;
-    PyObject *data = NULL, *num = Py_None;
+    PyObject *given[2]; /* data, num */
     long n;
 
-    if (n_args == 1 && names == NULL)
-        data = args[0];
-    else if (!pys_quick_arguments(args, n_args, names, &write_form, &data,
-                 &num))
-        return NULL;
-    if (!try_quick(self, 1, data, num, &n) ||
-        (n == 0 && !try_waiting(self, 1, data, num, &n)))
+    if (!pys_quick_arguments(args, n_args, names, &write_form, given) ||
+        !try_all(self, 1, given, &n))
         return NULL;
     if (n > 0) {
         Py_CLEAR(self->part[PYS_PART_UNSENT]);
         return pys_quick_send_rest(self, done(self, 1, n));
     }
-    return pys_quick_call(op, "_write", "(OOl)", data, num, n);
+    return pys_quick_call(op, "_write", "(OOl)", given[0], given[1], n);
 }

@@ -59,7 +59,7 @@ enum pys_quick_of_ctx {
 typedef struct pys_quick_ctx {
     PyObject ob_base;
     PyObject *part[PYS_N_OF_CTX];
-    pys_settings *core; /* NULL: not yet made, or freed */
+    pys_settings *core; /* with a reference; NULL: not made yet, or freed */
     long live;          /* what is asked of the context, as PYS_ASKS bits */
     long asks;          /* what is asked of the copied callbacks */
     int role;           /* of its method */
@@ -119,6 +119,27 @@ extern bool pys_quick_watched;
 
 /* How often some context began to ask something else than before. */
 unsigned long pys_quick_asks(void);
+
+/* ---- arguments, objects (call.c) ---------------------------------------- */
+
+/* Arguments as a call may give them: by place, by name. */
+typedef struct pys_quick_form {
+    const char *format; /* of PyArg_ParseTupleAndKeywords */
+    const char *keys[3];
+    Py_ssize_t usual; /* so many, by place */
+} pys_quick_form;
+
+/* Finds two at most, borrowed from the caller, None for what is left out;
+ * false: an exception. */
+PYS_MUST bool pys_quick_arguments(PyObject *const *args, Py_ssize_t n,
+    PyObject *names, const pys_quick_form *form, PyObject *found[2]);
+
+/* For tables of methods: what takes its arguments as they lie there. */
+#define PYS_QUICK_FAST(function) (PyCFunction)(void (*)(void)) function
+
+/* As type.tp_alloc and the end of tp_dealloc; clear is the type's tp_clear. */
+PyObject *pys_quick_alloc(PyTypeObject *type);
+void pys_quick_drop(PyObject *op, inquiry clear);
 
 /* ---- calls of Python (call.c) ------------------------------------------- */
 
@@ -184,17 +205,6 @@ PyObject *pys_quick_exclusive(PyObject *self, PyObject *const *args,
 PyObject *pys_quick_facts(PyObject *self, PyObject *get);
 
 /* ---- the methods of SSL ------------------------------------------------ */
-
-/* Arguments as a call may give them: by place, by name. */
-typedef struct pys_quick_form {
-    const char *format; /* of PyArg_ParseTupleAndKeywords */
-    const char *keys[3];
-} pys_quick_form;
-
-/* Finds them, borrowed from the caller; false: an exception. */
-PYS_MUST bool pys_quick_arguments(PyObject *const *args, Py_ssize_t n,
-    PyObject *names, const pys_quick_form *form, PyObject **first,
-    PyObject **second);
 
 /* Where bytes are, until Python runs again. */
 typedef struct pys_quick_span {

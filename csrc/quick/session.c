@@ -66,11 +66,9 @@ static PyMemberDef part_members[] = {
 static PyObject *
 part_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
-    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-
     (void)args;
     (void)named;
-    return alloc(type, 0);
+    return pys_quick_alloc(type);
 }
 
 /* An owner for cffi: a reference of its own to the core's session. */
@@ -159,19 +157,22 @@ part_finalize(PyObject *op)
     PyErr_Restore(type, value, traceback);
 }
 
-static void
-part_dealloc(PyObject *op)
+/* What the last one who has it gives up. */
+static int
+part_end(PyObject *op)
 {
     part *self = (part *)op;
-    PyTypeObject *type = Py_TYPE(op);
-    freefunc give_back = (freefunc)PyType_GetSlot(type, Py_tp_free);
 
-    PyObject_GC_UnTrack(op);
     (void)part_clear(op);
     Py_CLEAR(self->owner);
     pys_session_free(self->core);
-    give_back(op);
-    Py_DECREF(type);
+    return 0;
+}
+
+static void
+part_dealloc(PyObject *op)
+{
+    pys_quick_drop(op, part_end);
 }
 
 static PyType_Slot part_slots[] = {
@@ -209,8 +210,7 @@ static PyMemberDef session_members[] = {
 static PyObject *
 session_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
-    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    PyObject *op = alloc(type, 0);
+    PyObject *op = pys_quick_alloc(type);
 
     (void)args;
     (void)named;
@@ -237,13 +237,7 @@ session_clear(PyObject *op)
 static void
 session_dealloc(PyObject *op)
 {
-    PyTypeObject *type = Py_TYPE(op);
-    freefunc give_back = (freefunc)PyType_GetSlot(type, Py_tp_free);
-
-    PyObject_GC_UnTrack(op);
-    (void)session_clear(op);
-    give_back(op);
-    Py_DECREF(type);
+    pys_quick_drop(op, session_clear);
 }
 
 static PyType_Slot session_slots[] = {
@@ -433,23 +427,22 @@ part_in(PyObject *given)
     return ((part *)shared)->core == NULL ? NULL : shared;
 }
 
-static const pys_quick_form form = {"O:set_session", {"session", NULL, NULL}};
+static const pys_quick_form form = {
+    "O:set_session", {"session", NULL, NULL}, 1};
 
 PyObject *
 pys_quick_set_session(PyObject *op, PyObject *const *args, Py_ssize_t n,
     PyObject *names)
 {
     pys_quick_conn *self = (pys_quick_conn *)op;
-    PyObject *given = NULL, *none = NULL, *shared = Py_None, *before;
+    PyObject *given[2], *shared = Py_None, *before, *ret;
 
-    if (n == 1 && names == NULL)
-        given = args[0];
-    else if (!pys_quick_arguments(args, n, names, &form, &given, &none))
+    if (!pys_quick_arguments(args, n, names, &form, given))
         return NULL;
-    if (given != Py_None)
-        shared = part_in(given);
+    if (given[0] != Py_None)
+        shared = part_in(given[0]);
     if (shared == NULL || self->core == NULL || !pys_quick_is_idle(self))
-        return pys_quick_call(op, "_set_session", "(O)", given);
+        return pys_quick_call(op, "_set_session", "(O)", given[0]);
     if (!pys_quick_take(self, PyThread_get_thread_ident()))
         return NULL;
     if (shared != Py_None)
@@ -459,7 +452,7 @@ pys_quick_set_session(PyObject *op, PyObject *const *args, Py_ssize_t n,
     Py_INCREF(shared);
     before = self->part[PYS_PART_SESSION];
     self->part[PYS_PART_SESSION] = shared;
-    given = pys_quick_give(self, PyLong_FromLong(1));
+    ret = pys_quick_give(self, PyLong_FromLong(1));
     Py_XDECREF(before);
-    return given;
+    return ret;
 }

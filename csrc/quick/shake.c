@@ -142,28 +142,26 @@ wanted(const pys_quick_conn *self, unsigned long me)
     return self->want[mine];
 }
 
-static const pys_quick_form form = {"O:get_error", {"ret", NULL, NULL}};
+static const pys_quick_form form = {"O:get_error", {"ret", NULL, NULL}, 1};
 
 PyObject *
 pys_quick_get_error(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
     PyObject *names)
 {
     pys_quick_conn *self = (pys_quick_conn *)op;
-    PyObject *ret = NULL, *none = NULL;
+    PyObject *given[2]; /* ret */
     int overflow = 1;
     long n = 1;
 
-    if (n_args == 1 && names == NULL)
-        ret = args[0];
-    else if (!pys_quick_arguments(args, n_args, names, &form, &ret, &none))
+    if (!pys_quick_arguments(args, n_args, names, &form, given))
         return NULL;
-    if (self->core != NULL && PyLong_Check(ret))
-        n = PyLong_AsLongAndOverflow(ret, &overflow);
+    if (self->core != NULL && PyLong_Check(given[0]))
+        n = PyLong_AsLongAndOverflow(given[0], &overflow);
     if (overflow == 0 && n > 0)
         return PyLong_FromLong(ERROR_NONE);
     if (overflow == 0 && n_full == 0 && pys_quick_is_idle(self) &&
         wanted(self, PyThread_get_thread_ident()) == PYS_READING &&
         pys_quick_waits(self->core))
         return PyLong_FromLong(ERROR_WANT_READ);
-    return pys_quick_call(op, "_get_error", "(O)", ret);
+    return pys_quick_call(op, "_get_error", "(O)", given[0]);
 }

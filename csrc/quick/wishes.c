@@ -109,7 +109,8 @@ pys_quick_be_server(PyObject *op, PyObject *none)
 
 /* ---- BIOs -------------------------------------------------------------- */
 
-static const pys_quick_form bio_form = {"OO:set_bio", {"rbio", "wbio", NULL}};
+static const pys_quick_form bio_form = {
+    "OO:set_bio", {"rbio", "wbio", NULL}, 2};
 
 /* Attaches plain BIOs where none were; false for any other case. */
 static bool
@@ -133,16 +134,12 @@ PyObject *
 pys_quick_set_bio(PyObject *op, PyObject *const *args, Py_ssize_t n,
     PyObject *names)
 {
-    PyObject *rbio = NULL, *wbio = NULL;
+    PyObject *given[2]; /* rbio, wbio */
 
-    if (n == 2 && names == NULL) {
-        rbio = args[0];
-        wbio = args[1];
-    } else if (!pys_quick_arguments(args, n, names, &bio_form, &rbio, &wbio)) {
+    if (!pys_quick_arguments(args, n, names, &bio_form, given))
         return NULL;
-    }
-    if (!attach((pys_quick_conn *)op, rbio, wbio))
-        return pys_quick_call(op, "_set_bio", "(OO)", rbio, wbio);
+    if (!attach((pys_quick_conn *)op, given[0], given[1]))
+        return pys_quick_call(op, "_set_bio", "(OO)", given[0], given[1]);
     Py_RETURN_NONE;
 }
 
@@ -151,8 +148,9 @@ pys_quick_set_bio(PyObject *op, PyObject *const *args, Py_ssize_t n,
 typedef bool set_text(pys_conn *, const char *, size_t);
 
 static const pys_quick_form name_form = {
-    "O:set_tlsext_host_name", {"name", NULL, NULL}};
-static const pys_quick_form host_form = {"O:set1_host", {"name", NULL, NULL}};
+    "O:set_tlsext_host_name", {"name", NULL, NULL}, 1};
+static const pys_quick_form host_form = {
+    "O:set1_host", {"name", NULL, NULL}, 1};
 
 /* -1: it is a case for the long way, or an exception was raised. */
 static int
@@ -193,50 +191,44 @@ PyObject *
 pys_quick_set_name(PyObject *op, PyObject *const *args, Py_ssize_t n,
     PyObject *names)
 {
-    PyObject *name = NULL, *none = NULL;
+    PyObject *given[2]; /* name */
 
-    if (n == 1 && names == NULL)
-        name = args[0];
-    else if (!pys_quick_arguments(args, n, names, &name_form, &name, &none))
+    if (!pys_quick_arguments(args, n, names, &name_form, given))
         return NULL;
-    return name_call(op, name, pys_conn_set_server_name, "_set_name");
+    return name_call(op, given[0], pys_conn_set_server_name, "_set_name");
 }
 
 PyObject *
 pys_quick_set_host(PyObject *op, PyObject *const *args, Py_ssize_t n,
     PyObject *names)
 {
-    PyObject *name = NULL, *none = NULL;
+    PyObject *given[2]; /* name */
 
-    if (n == 1 && names == NULL)
-        name = args[0];
-    else if (!pys_quick_arguments(args, n, names, &host_form, &name, &none))
+    if (!pys_quick_arguments(args, n, names, &host_form, given))
         return NULL;
-    return name_call(op, name, pys_conn_set_host, "_set_host");
+    return name_call(op, given[0], pys_conn_set_host, "_set_host");
 }
 
 /* ---- shutdown ---------------------------------------------------------- */
 
 static const pys_quick_form mode_form = {
-    "O:set_shutdown", {"mode", NULL, NULL}};
+    "O:set_shutdown", {"mode", NULL, NULL}, 1};
 
 PyObject *
 pys_quick_set_shutdown(PyObject *op, PyObject *const *args, Py_ssize_t n,
     PyObject *names)
 {
     pys_quick_conn *self = (pys_quick_conn *)op;
-    PyObject *mode = NULL, *none = NULL;
+    PyObject *given[2]; /* mode */
     int overflow = 1;
     long bits = 0;
 
-    if (n == 1 && names == NULL)
-        mode = args[0];
-    else if (!pys_quick_arguments(args, n, names, &mode_form, &mode, &none))
+    if (!pys_quick_arguments(args, n, names, &mode_form, given))
         return NULL;
-    if (self->core != NULL && PyLong_Check(mode))
-        bits = PyLong_AsLongAndOverflow(mode, &overflow);
+    if (self->core != NULL && PyLong_Check(given[0]))
+        bits = PyLong_AsLongAndOverflow(given[0], &overflow);
     if (overflow != 0)
-        return pys_quick_call(op, "_set_shutdown", "(O)", mode);
+        return pys_quick_call(op, "_set_shutdown", "(O)", given[0]);
     pys_conn_put_shutdown(self->core, (int)(bits & 3));
     Py_RETURN_NONE;
 }

@@ -21,7 +21,13 @@ import pytest
 
 import pyssl as p
 from tests.api import links
-from tests.api.links import SockLink, make_ends, outcome, reasons
+from tests.api.links import (
+    SockLink,
+    in_thread,
+    make_ends,
+    outcome,
+    reasons,
+)
 from tests.clauses import clause
 
 SECONDS = 30.0
@@ -42,21 +48,6 @@ def blocking() -> Iterator[Any]:
 def said() -> list[int]:
     """Give the reasons in the queue, and empty it."""
     return [reason for _, reason in reasons()]
-
-
-def in_thread(call: Any) -> tuple[threading.Thread, list[Any]]:
-    """Run a call in a thread of its own; what it gives or raises."""
-    found: list[Any] = []
-
-    def run() -> None:
-        try:
-            found.append(call())
-        except BaseException as e:  # noqa: BLE001 - told by the list
-            found.append(e)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return thread, found
 
 
 def ended(thread: threading.Thread, found: list[Any]) -> Any:
