@@ -130,8 +130,14 @@ def _run(
                 continue
             if number > 0:
                 rows.setdefault(name, []).append(sample)
-        for name, one in chances.items():
-            found = one.sample()
+        for name, one in list(chances.items()):
+            try:
+                found = one.sample()
+            except Exception as e:  # noqa: BLE001 - a line less, no more
+                outcome.failures[scenario.name][name] = _words(e)
+                rows.pop(name, None)
+                del chances[name]
+                continue
             if found is not None and number > 0:
                 rows.setdefault(name, []).append(found)
 

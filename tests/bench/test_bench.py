@@ -718,6 +718,32 @@ def test_peer_that_fails_is_left_out_and_the_others_go_on(
     assert f"FAILED a: {words}" in text
 
 
+def test_limit_that_fails_is_left_out_and_the_peers_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Line:
+        def __init__(self) -> None:
+            self.left = 2
+
+        def sample(self) -> Sample:
+            self.left -= 1
+            if self.left < 0:
+                raise FailedError("no more")
+            return Sample(1, 1, 1, {})
+
+    monkeypatch.setattr(rounds, "limits", lambda _: {"limit": Line()})
+    scenario = fake_scenario(lambda *_: Sample(1, 1, 1, {}))
+    plan = rounds.Plan([scenario], [Fake("a")], 3, 1.0)
+
+    outcome = rounds.run(plan, lambda _: None)
+
+    assert outcome.failures == {"s": {"limit": "no more"}}
+    assert list(outcome.samples["s"]) == ["a"]
+    assert len(outcome.samples["s"]["a"]) == 3
+    text = report.as_text(report.as_data(plan, outcome, {}))
+    assert "FAILED limit: no more" in text
+
+
 def test_peer_that_cannot_is_skipped_with_its_reason() -> None:
     plan = rounds.Plan([BY_NAME["full13"]], [Fake("a")], 1, 0.01)
     outcome = rounds.run(plan, lambda _: None)
