@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { NAME_MAX_LEN = 255 };
+#include "pki/verify.h"
 
 const char pys_quick_doc_be_client[] =
     "set_connect_state($self, /)\n--\n\n"
@@ -170,7 +170,7 @@ set_name(pys_quick_conn *self, PyObject *name, set_text *set)
     }
     p = PyBytes_AsString(bytes);
     n = PyBytes_Size(bytes);
-    if (n >= 1 && n <= NAME_MAX_LEN && memchr(p, 0, (size_t)n) == NULL &&
+    if (n >= 1 && n <= PYS_NAME_MAX && memchr(p, 0, (size_t)n) == NULL &&
         is_free(self))
         ret = set(self->core, p, (size_t)n);
     Py_DECREF(bytes);

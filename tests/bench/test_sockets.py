@@ -14,23 +14,21 @@ from pyssl.bench import catalog, limit, pki, report, rounds, sockets
 from pyssl.bench.__main__ import main
 from pyssl.bench.peers import PEERS, find_peers
 from pyssl.bench.peers.base import (
-    End,
     FailedError,
     Peer,
     Setup,
     SkipError,
-    Stage,
 )
 from pyssl.bench.peers.ssl_peers import _SslStage
 from pyssl.bench.peers.wires import (
     Carried,
     Wire,
-    WiredStage,
     over,
     tied,
     way,
 )
 from pyssl.bench.scenarios import SIZES
+from tests.bench.poor import Other, Poor, ours
 
 BY_NAME = {one.name: one for one in catalog.SCENARIOS}
 MINE = [one.name for one in sockets.SCENARIOS]
@@ -44,45 +42,6 @@ def peer(request: Any) -> Peer:
     if not found:
         pytest.skip(missing[request.param])
     return found[0]
-
-
-def ours() -> Stage:
-    return find_peers(["pyssl"])[0][0].stage(Setup())
-
-
-class Other(WiredStage):
-    """A stage of pyssl whose ends over sockets are made worse."""
-
-    def __init__(self) -> None:
-        self.inner = ours()
-
-    def link(self) -> Any:
-        return self.inner.link()
-
-    def client(self, link: Any, host: str, session: Any = None) -> End:
-        return self.inner.client(link, host, session)
-
-    def server(self, link: Any) -> End:
-        return self.inner.server(link)
-
-    def wire(self, sock: socket.socket, host: Optional[str]) -> Wire:
-        return over(self.inner, sock, host)
-
-
-class Poor(Peer):
-    """A peer of one such stage."""
-
-    name = "poor"
-
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-
-    def versions(self) -> dict[str, str]:
-        return {}
-
-    def stage(self, setup: Setup) -> Stage:
-        del setup
-        return self._stage
 
 
 class Through(Wire):

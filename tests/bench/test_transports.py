@@ -38,8 +38,9 @@ from pyssl.bench.peers.base import (
     Stage,
 )
 from pyssl.bench.peers.ssl_peers import _SslStage
-from pyssl.bench.peers.wires import Carried, Wire, WiredStage, over, way
+from pyssl.bench.peers.wires import Carried, Wire, over, way
 from pyssl.bench.scenarios import Sample, Scenario
+from tests.bench.poor import Other, Poor, ours
 
 BY_NAME = {one.name: one for one in catalog.SCENARIOS}
 TINY = ["--seconds", "0.002", "--rounds", "2"]
@@ -75,49 +76,9 @@ def stage_of(peer: Peer) -> tuple[Stage, Setup]:
         return peer.stage(Setup("1.2")), Setup("1.2")
 
 
-def ours() -> Stage:
-    return find_peers(["pyssl"])[0][0].stage(Setup())
-
-
 def buffered() -> Stage:
     """Give contexts of the standard library, for memory alone."""
     return _SslStage(ssl, Setup(), told=True, tickets=True)
-
-
-class Other(WiredStage):
-    """A stage of pyssl whose ends over sockets are made worse."""
-
-    def __init__(self) -> None:
-        self.inner = ours()
-        self.made = 0
-
-    def link(self) -> Any:
-        return self.inner.link()
-
-    def client(self, link: Any, host: str, session: Any = None) -> End:
-        return self.inner.client(link, host, session)
-
-    def server(self, link: Any) -> End:
-        return self.inner.server(link)
-
-    def wire(self, sock: socket.socket, host: Optional[str]) -> Wire:
-        return over(self.inner, sock, host)
-
-
-class Poor(Peer):
-    """A peer of one such stage."""
-
-    name = "poor"
-
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-
-    def versions(self) -> dict[str, str]:
-        return {}
-
-    def stage(self, setup: Setup) -> Stage:
-        del setup
-        return self._stage
 
 
 class Silent(Wire):

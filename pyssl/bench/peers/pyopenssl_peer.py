@@ -24,7 +24,7 @@ from pyssl.bench.peers.base import (
     only,
 )
 from pyssl.bench.peers.pipes import PipeEnd, Pipes
-from pyssl.bench.peers.wires import Wire, WiredStage
+from pyssl.bench.peers.wires import Wire, WiredStage, unless
 
 _ROOM = 1 << 16  # bytes that are moved at a time
 _VERSIONS = {"1.2": "TLS1_2_VERSION", "1.3": "TLS1_3_VERSION"}
@@ -133,15 +133,7 @@ class _PyOpenSSLWire(Wire):
 
     def waiter(self, buffer: bytearray) -> Callable[[], int]:
         """Give what reads, or finds that nothing came."""
-        read, nothing = self.receiver(buffer), self._ssl.WantReadError
-
-        def look() -> int:
-            try:
-                return read()
-            except nothing:
-                return 0
-
-        return look
+        return unless(self.receiver(buffer), self._ssl.WantReadError)
 
 
 class _PyOpenSSLStage(WiredStage):

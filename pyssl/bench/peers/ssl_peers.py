@@ -26,7 +26,7 @@ from pyssl.bench.peers.base import (
     Stage,
     only,
 )
-from pyssl.bench.peers.wires import Wire, WiredStage
+from pyssl.bench.peers.wires import Wire, WiredStage, unless
 
 # The name of a curve for set_ecdh_curve, where it is another.
 _CURVES = {"P-256": "prime256v1"}
@@ -190,15 +190,7 @@ class _StdlibWire(Wire):
 
     def waiter(self, buffer: bytearray) -> Callable[[], int]:
         """Give what reads, or finds that nothing came."""
-        read, nothing = self.receiver(buffer), self._ssl.SSLWantReadError
-
-        def look() -> int:
-            try:
-                return read()
-            except nothing:
-                return 0
-
-        return look
+        return unless(self.receiver(buffer), self._ssl.SSLWantReadError)
 
 
 class _StdlibStage(_SslStage, WiredStage):

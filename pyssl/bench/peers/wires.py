@@ -89,6 +89,20 @@ class Wire(ABC):
         self.sock.close()
 
 
+def unless(
+    read: Callable[[], int], nothing: type[BaseException]
+) -> Callable[[], int]:
+    """Give what reads, and answers 0 where that raises `nothing`."""
+
+    def look() -> int:
+        try:
+            return read()
+        except nothing:
+            return 0
+
+    return look
+
+
 class WiredStage(Stage):
     """Contexts of a package that works on sockets by itself."""
 

@@ -21,7 +21,7 @@ from pyssl.bench.peers.base import (
     Stage,
     only,
 )
-from pyssl.bench.peers.wires import Wire, WiredStage
+from pyssl.bench.peers.wires import Wire, WiredStage, unless
 
 # AES-128-GCM, as wolfSSL calls it.
 _SMALL_13 = "TLS13-AES128-GCM-SHA256"
@@ -112,15 +112,7 @@ class _WolfsslWire(Wire):
 
     def waiter(self, buffer: bytearray) -> Callable[[], int]:
         """Give what reads, or finds that nothing came."""
-        read, nothing = self.receiver(buffer), self._ssl.SSLWantReadError
-
-        def look() -> int:
-            try:
-                return read()
-            except nothing:
-                return 0
-
-        return look
+        return unless(self.receiver(buffer), self._ssl.SSLWantReadError)
 
 
 class _WolfsslStage(WiredStage):
