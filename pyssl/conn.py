@@ -321,7 +321,10 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
         return (1, got) if got > 0 else (0, 0)
 
     def _read(self, buf: Any, num: int | None, peek: bool, n: int = 0) -> int:
-        """Read with the lock; n is what a quick call ended with."""
+        """Read with the lock; n is what a quick call ended with.
+
+        One on a descriptor has the lock, and leaves it to be given back.
+        """
         if type(buf) is bytearray:
             into = _from_buffer(_BYTES, buf, True)
         else:
@@ -332,15 +335,20 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
             raise ValueError(f"{num} bytes into a buffer of {len(into)}")
         me = get_ident()
         conn = self._conn
-        if conn is None or self._reader == me or self._writer == me:
+        held = n != 0 and self._reader == me
+        if not held and (
+            conn is None or self._reader == me or self._writer == me
+        ):
             conn = self._enter()  # which refuses
         if num < 0:
             return self._refuse(SSL_R_BAD_LENGTH, 0)
-        bio = self._rbio
+        bio = None if held else self._rbio
         if bio is not None and bio._epoch != self._read_epoch:
             self._exclusive(self._pass_bios)
         while True:
-            self._take(0)
+            if not held:
+                self._take(0)
+            held = False
             self._reader = me
             try:
                 if self._quick_read == QUICK:
@@ -381,7 +389,10 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
     # ---- writing -----------------------------------------------------------
 
     def _write(self, data: Any, num: int | None, n: int = 0) -> int:
-        """Write with the lock; n is what a quick call ended with."""
+        """Write with the lock; n is what a quick call ended with.
+
+        One on a descriptor has the lock, and leaves it to be given back.
+        """
         view = data if type(data) is bytes else source(data)
         if num is None:
             num = len(view)
@@ -389,15 +400,20 @@ class SSL(Attached, Stapling, Hellos, Bindings, Outcomes):
             raise ValueError(f"{num} bytes from a buffer of {len(view)}")
         me = get_ident()
         conn = self._conn
-        if conn is None or self._reader == me or self._writer == me:
+        held = n != 0 and self._writer == me
+        if not held and (
+            conn is None or self._reader == me or self._writer == me
+        ):
             conn = self._enter()  # which refuses
         if num < 0:
             return self._refuse(SSL_R_BAD_LENGTH, 1)
-        bio = self._wbio
+        bio = None if held else self._wbio
         if bio is not None and bio._epoch != self._write_epoch:
             self._exclusive(self._pass_bios)
         while True:
-            self._take(1)
+            if not held:
+                self._take(1)
+            held = False
             self._writer = me
             try:
                 if self._quick_write == QUICK:

@@ -230,9 +230,21 @@ may_wait(const pys_quick_conn *self, int writing)
         pys_quick_on_descriptor(self->core, writing);
 }
 
+/* Gives the lock back, if this thread has it. */
+static void
+leave(pys_quick_conn *self, int writing)
+{
+    if (self->inside[writing] != PyThread_get_thread_ident())
+        return;
+    self->inside[writing] = 0;
+    pys_quick_lock_give(&self->lock[writing]);
+}
+
 /*
  * A read or write that the system may let wait: with the direction's lock,
- * which keeps the connection from being freed, and without the GIL.
+ * which keeps the connection from being freed, and without the GIL. What is
+ * to be told of its end is told before another call of this direction: then
+ * the lock is left to Python.
  */
 static long
 work_waiting(pys_quick_conn *self, int writing, pys_quick_span s)
@@ -246,8 +258,8 @@ work_waiting(pys_quick_conn *self, int writing, pys_quick_span s)
     n = writing ? pys_conn_write(self->core, s.p, s.n) :
                   pys_conn_read(self->core, s.p, s.n, false);
     PyEval_RestoreThread(state);
-    self->inside[writing] = 0;
-    pys_quick_lock_give(&self->lock[writing]);
+    if (n >= 0 || n == -(long)PYS_IO_WANT_READ)
+        leave(self, writing);
     return n;
 }
 
@@ -283,6 +295,20 @@ try_all(pys_quick_conn *self, int writing, PyObject *given[2], long *n)
         (*n != 0 || try_waiting(self, writing, given[0], given[1], n));
 }
 
+/* In Python, which gives the lock back but for an exception on the way. */
+static PyObject *
+go_on(pys_quick_conn *self, int writing, PyObject *given[2], long n)
+{
+    PyObject *op = (PyObject *)self, *ret;
+
+    ret = writing ?
+        pys_quick_call(op, "_write", "(OOl)", given[0], given[1], n) :
+        pys_quick_call(op, "_read", "(OOOl)", given[0], given[1], Py_False, n);
+    if (n != 0)
+        leave(self, writing);
+    return ret;
+}
+
 /* Says that there is nothing to read yet. */
 static PyObject *
 nothing_yet(pys_quick_conn *self)
@@ -310,8 +336,7 @@ pys_quick_read_call(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
         return done(self, 0, n);
     if (n == -(long)PYS_IO_WANT_READ)
         return nothing_yet(self);
-    return pys_quick_call(op, "_read", "(OOOl)", given[0], given[1], Py_False,
-        n);
+    return go_on(self, 0, given, n);
 }
 
 PyObject *
@@ -329,5 +354,5 @@ pys_quick_write_call(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
         Py_CLEAR(self->part[PYS_PART_UNSENT]);
         return pys_quick_send_rest(self, done(self, 1, n));
     }
-    return pys_quick_call(op, "_write", "(OOl)", given[0], given[1], n);
+    return go_on(self, 1, given, n);
 }

@@ -28,6 +28,7 @@ from tests.api.links import (
     outcome,
     reasons,
 )
+from tests.api.test_quick_methods import needs_c
 from tests.clauses import clause
 
 SECONDS = 30.0
@@ -342,6 +343,42 @@ def test_read_does_the_handshake_first() -> None:
         assert link.client.write(b"hello") == 5
         assert ended(thread, found) == 5
         assert buf[:5] == b"hello"
+
+
+@needs_c
+@clause("CV-8")
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("writing", [0, 1])
+def test_end_of_a_call_is_told_before_another_begins(
+    monkeypatch: pytest.MonkeyPatch, polled: Any, writing: int, fails: bool
+) -> None:
+    """Its lock is held until then, and given back whatever happens."""
+    ssl = polled.client
+    name = ("_read", "_write")[writing]
+    told = getattr(p.SSL, name)
+    held = []
+
+    def tell(self: Any, *given: Any) -> int:
+        held.append(self._writer if writing else self._reader)
+        if fails:
+            raise KeyboardInterrupt
+        return int(told(self, *given))
+
+    monkeypatch.setattr(p.SSL, name, tell)
+    polled.server_sock.close()
+    call = (lambda: ssl.write(b"x")) if writing else lambda: ssl.read(buf)
+    buf = bytearray(9)
+    if fails:
+        with pytest.raises(KeyboardInterrupt):
+            call()
+    else:
+        assert call() <= 0
+    assert held == [threading.get_ident()]
+    assert ssl._reader == ssl._writer == 0
+    for direction in (0, 1):
+        assert ssl._try_take(direction)
+        ssl._give(direction)
+    reasons()
 
 
 # ---- who is to hear of it --------------------------------------------------
